@@ -1,0 +1,49 @@
+"""Re-make the dependency locks: exact versions with hashes, the same in every file, for Python 3.11 and later."""
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+from dev.paths import ROOT, STATE
+
+UV = "uv==0.13.9"
+# The environment of the demo and the tests comes first; the others are then held to its versions.
+LOCKS = ("dev/requirements", "web_app/requirements", "services_app/requirements", "dev/bench-requirements")
+
+
+def lock(upgrade: bool) -> int:
+    (STATE / "lock").mkdir(parents=True, exist_ok=True)
+    uv = _uv()
+    for name in LOCKS:
+        source, target = f"{name}.in", ROOT / f"{name}.txt"
+        command = [uv, "pip", "compile", "--quiet", "--universal"]
+        command += ["--python-version", "3.11", "--generate-hashes"]
+        # No addresses of indexes and no paths of this machine in a committed file.
+        command += ["--no-emit-index-url", "--no-emit-find-links", "--no-header", "--no-annotate"]
+        if upgrade:
+            command.append("--upgrade")
+        if name != LOCKS[0]:
+            command += ["--constraint", f"{LOCKS[0]}.txt"]
+        draft = STATE / "lock" / (name.replace("/", "-") + ".txt")
+        if target.exists():
+            draft.write_bytes(target.read_bytes())
+        command += ["--output-file", os.fspath(draft), source]
+        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        target.write_text(f"# Made by `./run lock` from {source}. Do not edit.\n" + _body(draft))
+        print(f"  {target.relative_to(ROOT)}")
+    return 0
+
+
+def _body(draft: Path) -> str:
+    return "".join(line for line in draft.read_text().splitlines(keepends=True) if not line.startswith("#"))
+
+
+def _uv() -> Path:
+    """uv lives in an environment of its own: only this command needs it."""
+    venv = STATE / "lock" / "venv"
+    uv = venv / "bin" / "uv"
+    if not uv.exists():
+        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
+    subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", UV], check=True)
+    return uv
