@@ -1,0 +1,57 @@
+"""The one place that reads environment variables.
+
+Every variable stands in `.env.example`. A secret NAME may also be given as NAME_FILE, the path of a file that holds it.
+"""
+
+from pathlib import Path
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_env = environ.Env()
+
+
+def required(name: str, cure: str) -> str:
+    """The value of `name`. Raises ImproperlyConfigured, which says the cure, when it is unset or empty."""
+    value = _env.str(name, default="")
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {cure}")
+    return value
+
+
+def text(name: str, default: str) -> str:
+    return _env.str(name, default=default)
+
+
+def integer(name: str, default: int, *, least: int = 0) -> int:
+    """A whole number of at least `least`. Raises ImproperlyConfigured otherwise."""
+    value = _env.str(name, default="") or str(default)
+    if not value.isdecimal() or int(value) < least:
+        raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}.")
+    return int(value)
+
+
+def words(name: str, default: list[str]) -> list[str]:
+    return _env.list(name, default=default)
+
+
+def secret(name: str, cure: str) -> str:
+    """The secret `name`, from NAME or from the file that NAME_FILE names.
+
+    Raises ImproperlyConfigured when both or neither are given, or when the file cannot be read.
+    """
+    value, path = _env.str(name, default=""), _env.str(f"{name}_FILE", default="")
+    if value and path:
+        raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one.")
+    if path:
+        try:
+            value = Path(path).read_text().strip()
+        except OSError as exc:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read ({exc.strerror}). {cure}") from exc
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {cure}")
+    return value
+
+
+def database(name: str, default: str) -> dict:
+    return _env.db_url(name, default=default)

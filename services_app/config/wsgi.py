@@ -1,0 +1,9 @@
+"""The WSGI application. WSGI only: Django's ASGI handler spools a body to disk before a view runs."""
+
+import os
+
+os.environ.setdefault("DJANGO_SETTINGS_MODULE", "services_app.config.settings")
+
+from django.core.wsgi import get_wsgi_application  # noqa: E402
+
+application = get_wsgi_application()
