@@ -1,0 +1,65 @@
+// web_app's API, as the signed-in person. Ids, sizes and receipts only: no file name ever goes this way.
+
+import { ask, NoAnswer, Problem } from "./problem.js";
+
+export class WebApi {
+  #csrfToken;
+  #sessionUrl;
+  #person;
+
+  constructor({ csrfToken, sessionUrl, person }) {
+    this.#csrfToken = csrfToken;
+    this.#sessionUrl = sessionUrl;
+    this.#person = person;
+  }
+
+  createGrant(collection, size, signal) {
+    return this.#send("POST", "/api/v1/uploads", { collection, size }, signal);
+  }
+
+  postReceipt(receipt, signal) {
+    return this.#send("POST", "/api/v1/receipts", { receipt }, signal);
+  }
+
+  giveUp(grantId) {
+    return this.#send("DELETE", `/api/v1/uploads/${grantId}`);
+  }
+
+  /**
+   * Who is signed in now. Signing in again, in another tab, changes the CSRF token; another person signing in must not
+   * take over uploads that somebody else began.
+   */
+  async refreshSession(signal) {
+    const session = await ask(this.#sessionUrl, { signal, headers: { Accept: "application/json" } });
+    if (session.person !== this.#person) throw new Problem({ code: "another_person", status: 403 });
+    this.#csrfToken = session.csrf_token;
+  }
+
+  async #send(method, path, body, signal) {
+    try {
+      return await this.#once(method, path, body, signal);
+    } catch (error) {
+      if (!staleSession(error)) throw error;
+      await this.refreshSession(signal);
+      return this.#once(method, path, body, signal);
+    }
+  }
+
+  async #once(method, path, body, signal) {
+    const headers = { Accept: "application/json", "X-CSRFToken": this.#csrfToken };
+    if (body !== undefined) headers["Content-Type"] = "application/json";
+    try {
+      return await ask(path, { method, signal, headers, body: body && JSON.stringify(body) });
+    } catch (error) {
+      // Not to be mixed up with a token's 401: this one is about the person.
+      if (error.status === 401) throw new Problem({ code: "sign_in_required", status: 401 });
+      throw error;
+    }
+  }
+}
+
+/** A CSRF refusal: the page's token is older than the session. Any other 403 is about the request itself. */
+function staleSession(error) {
+  return (error instanceof Problem && error.code === "csrf_failed")
+    || (error instanceof NoAnswer && error.status === 403);
+}

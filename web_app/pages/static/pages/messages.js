@@ -1,0 +1,199 @@
+// Every problem that a data manager can meet, said in sentences: what happened, what is stored, what to do.
+// `action` is what the row offers: "retry", "signin", or "none" when trying the same file again cannot help.
+
+import { size, wait } from "./format.js";
+
+const NOTHING_STORED = "Nothing was stored, and your file is unchanged.";
+const ASK_OPERATOR = "Please tell your Sluice operator, with the code below.";
+
+const TOKEN_FAULT = {
+  title: "The permission for this upload was not accepted",
+  text: `${NOTHING_STORED} Try again to ask for a new one. If it happens again, tell your Sluice operator the code below.`,
+  action: "retry",
+};
+const TOKEN_OLD = {
+  title: "The permission for this upload has run out",
+  text: `${NOTHING_STORED} Try again: a new permission is asked for by itself.`,
+  action: "retry",
+};
+const PAGE_FAULT = {
+  title: "The server could not make sense of this page's request",
+  text: `${NOTHING_STORED} Reload the page and choose the file again. If it happens again, tell your Sluice operator the code below.`,
+  action: "retry",
+};
+const CUT_OFF = {
+  title: "The connection was lost before the whole file had arrived",
+  text: "The part that had arrived was discarded, so nothing half-finished is stored. Your file is unchanged. "
+    + "Check the network, then try again: the upload starts from the beginning.",
+  action: "retry",
+};
+
+const MESSAGES = {
+  // The file
+  too_large: ({ bytes, limit }) => ({
+    title: "The file is too large",
+    text: `It has ${size(bytes)}; this collection takes at most ${limit ? size(limit) : "less"} for one file. ${NOTHING_STORED} `
+      + "Choose another collection, or ask its owner for a higher limit.",
+    action: "none",
+  }),
+  type_refused: ({ types }) => ({
+    title: "This type of file is not accepted here",
+    text: `The type is read from the file's content, not from its name.${types ? ` This collection takes ${types}.` : ""} `
+      + `${NOTHING_STORED} Check that you chose the right file and the right collection.`,
+    action: "none",
+  }),
+  length_differs: {
+    title: "The file is not as long as announced",
+    text: `It may have changed while it was being sent. ${NOTHING_STORED} Make sure that no program is still writing it, then choose it again.`,
+    action: "retry",
+  },
+  digest_differs: {
+    title: "The file did not arrive as it was sent",
+    text: `Its check sum (SHA-256) differs from the announced one, so it was discarded. ${NOTHING_STORED} Try again.`,
+    action: "retry",
+  },
+  file_unreadable: {
+    title: "Your browser can no longer read this file",
+    text: `It was changed, moved or renamed after you chose it, or it is a folder. ${NOTHING_STORED} Choose the file again. Folders: pack them into one archive first.`,
+    action: "none",
+  },
+
+  // The line
+  body_cut_off: CUT_OFF,
+  connection_lost: {
+    title: "The connection was lost",
+    text: "The server cannot be reached, so this page does not know yet whether the whole file had arrived. Your file is unchanged. "
+      + "Check the network, then try again: if the file is already stored, you get its receipt; if not, it is sent from the beginning.",
+    action: "retry",
+  },
+  unreachable: {
+    title: "The server cannot be reached",
+    text: `${NOTHING_STORED} Check the network, then try again.`,
+    action: "retry",
+  },
+  too_slow: {
+    title: "The connection was too slow",
+    text: `The upload was ended because hardly anything arrived any more. ${NOTHING_STORED} Try again on a better connection.`,
+    action: "retry",
+  },
+  deadline_passed: {
+    title: "The upload took too long",
+    text: `One upload may run for a limited time, and this one was not finished by then. ${NOTHING_STORED} Try again on a faster connection.`,
+    action: "retry",
+  },
+
+  // The person
+  sign_in_required: {
+    title: "You are signed out",
+    text: "Your session has ended. Sign in again in the new tab, then come back here: this list is kept and goes on by itself.",
+    action: "signin",
+  },
+  another_person: {
+    title: "Somebody else has signed in",
+    text: "This list belongs to the person who opened it. Sign in as that person again, or reload the page to start a new list.",
+    action: "signin",
+  },
+  upload_forbidden: {
+    title: "You may not upload to this collection",
+    text: `Your permission may have changed since this page was opened. ${NOTHING_STORED} Reload the page to see your collections, or ask the collection's owner.`,
+    action: "none",
+  },
+
+  // The store
+  no_space: {
+    title: "The storage is full",
+    text: `There is no room for this file at the moment. ${NOTHING_STORED} Tell your Sluice operator; once there is room, try again.`,
+    action: "retry",
+  },
+  collection_unknown: {
+    title: "The storage does not know this collection yet",
+    text: `It was set up here but not on the services tier. ${NOTHING_STORED} Tell your Sluice operator; then try again.`,
+    action: "retry",
+  },
+  internal_error: {
+    title: "Something failed on the server",
+    text: `The upload was not completed. ${NOTHING_STORED} Try again. If it happens again, tell your Sluice operator the code below.`,
+    action: "retry",
+  },
+  upload_abandoned: {
+    title: "The server gave this upload up",
+    text: `It may have been restarted. ${NOTHING_STORED} Try again.`,
+    action: "retry",
+  },
+
+  // The permission
+  token_expired: TOKEN_OLD,
+  token_start_by: TOKEN_OLD,
+  token_binding: {
+    title: "The permission for this upload belongs to another browser session",
+    text: `Your browser did not send back the cookie that it was tied to. ${NOTHING_STORED} Check that cookies are allowed for this site, then try again.`,
+    action: "retry",
+  },
+  token_not_yet_valid: {
+    title: "The servers' clocks disagree",
+    text: `The permission is not valid yet in the eyes of the services tier. ${NOTHING_STORED} ${ASK_OPERATOR}`,
+    action: "retry",
+  },
+  already_committed: {
+    title: "This permission has already been used",
+    text: "A file was stored under it before: see your uploads below. Try again to send this file with a new permission.",
+    action: "retry",
+  },
+  upload_unknown: TOKEN_FAULT,
+  upload_not_yours: TOKEN_FAULT,
+
+  // The page itself
+  request_malformed: PAGE_FAULT,
+  length_required: PAGE_FAULT,
+  not_found: PAGE_FAULT,
+  method_not_allowed: PAGE_FAULT,
+  page_fault: {
+    title: "This page made a mistake",
+    text: "The upload was stopped. Reload the page, look at your uploads below, and choose the file again if it is not there.",
+    action: "retry",
+  },
+};
+
+// Refusals that pass by themselves: shown with a countdown, no action needed.
+const WAITS = {
+  busy: "Many uploads are running at the moment",
+  draining: "The services tier is restarting",
+  store_unavailable: "The storage cannot be reached at the moment",
+  upload_in_progress: "The services tier is still busy with the earlier try",
+  slow_down: "Too many requests have come from your address",
+};
+
+/** {title, text, action, code} for a problem; `context` may know bytes, limit and types. */
+export function explain(problem, context = {}) {
+  const { code } = problem;
+  const known = MESSAGES[code] ?? (code.startsWith("token_") ? TOKEN_FAULT : null);
+  const message = typeof known === "function" ? known(context) : known;
+  return { ...(message ?? unknown(problem)), code };
+}
+
+/** The file is stored, but web_app would not take its receipt. */
+export function explainUnconfirmed(problem) {
+  const { action, code } = explain(problem);
+  const rest = action === "signin"
+    ? "Only its receipt has not been filed yet. Sign in again in the new tab, then come back here: that goes on by itself."
+    : "Only its receipt could not be filed. You need not send the file again: the server files the receipt later by itself.";
+  return { title: "Stored, but not confirmed yet", text: `The file is complete and safe. ${rest}`, action, code };
+}
+
+/** Why a row waits, and for how long still. */
+export function explainWait(problem) {
+  return WAITS[problem.code] ?? "The server asks to wait";
+}
+
+export function countdown(seconds) {
+  return seconds > 0 ? `Nothing is lost. Trying again by itself in ${wait(seconds)}.` : "Trying again now.";
+}
+
+/** A newer server may know codes that this page does not: then its own words have to do. */
+function unknown(problem) {
+  return {
+    title: problem.title || "The server refused this upload",
+    text: `${problem.detail ? `${problem.detail} ` : ""}${ASK_OPERATOR}`,
+    action: "retry",
+  };
+}

@@ -1,0 +1,145 @@
+// One file's row: shows a Transfer and offers what can be done about it. The markup is the page's <template id="file-row">.
+
+import {
+  displayName, exactBytes, percent, size, sizeOf, speed, timeLeft,
+} from "./format.js";
+import { showTime } from "./history.js";
+import { countdown, explain, explainUnconfirmed, explainWait } from "./messages.js";
+
+const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
+
+const STATE_TEXT = {
+  queued: "Waiting for its turn",
+  preparing: "Asking for permission",
+  sending: "Uploading",
+  settling: "Connection interrupted: asking what has arrived",
+  confirming: "Stored; confirming…",
+  cancelling: "Cancelling",
+  cancelled: "Cancelled: nothing was stored",
+  stored: "Stored and verified",
+};
+
+export class Row {
+  #transfer;
+  #parts = {};
+  #frame = null;
+  #textAt = 0;
+
+  /** `act(name)` is called with "cancel", "retry" or "remove". */
+  constructor(transfer, template, act) {
+    this.#transfer = transfer;
+    this.element = template.content.firstElementChild.cloneNode(true);
+    for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
+    const { name, size: bytes } = transfer.file;
+    const shown = displayName(name);
+    this.#parts.name.textContent = shown;
+    this.#parts.name.title = shown;
+    this.#parts.size.textContent = size(bytes);
+    this.#parts.size.title = exactBytes(bytes);
+    this.#parts.collection.textContent = transfer.collection.title;
+    this.#parts.bar.setAttribute("aria-label", `Bytes taken of ${shown}`);
+    for (const action of ["cancel", "retry", "remove"]) {
+      this.#parts[action].addEventListener("click", () => act(action));
+      this.#parts[action].setAttribute("aria-label", `${this.#parts[action].textContent.trim()}: ${shown}`);
+    }
+    transfer.addEventListener("change", () => this.render());
+    transfer.addEventListener("progress", () => this.#animate());
+    this.render();
+  }
+
+  render() {
+    const transfer = this.#transfer;
+    const { state } = transfer;
+    const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
+    this.element.dataset.state = state;
+    const message = state === "stopped" ? this.#explain() : null;
+    this.#parts.state.textContent = this.stateText;
+    this.#showNote(message);
+    const underWay = ["sending", "settling", "cancelling"].includes(state);
+    this.#parts.bar.hidden = !(underWay || state === "preparing" || state === "confirming");
+    this.#parts.numbers.hidden = !(underWay || state === "waiting");
+    this.#parts.cancel.hidden = !(state === "queued" || (transfer.running && !transfer.safe)) || state === "cancelling";
+    this.#parts.retry.hidden = !(message && message.action !== "none");
+    this.#parts.signin.hidden = message?.action !== "signin";
+    this.#parts.remove.hidden = !transfer.ended;
+    this.#parts.result.hidden = !transfer.safe;
+    if (transfer.safe) this.#showResult();
+    if (state === "preparing") this.#parts.bar.removeAttribute("value");
+    else this.#draw(performance.now(), true);
+    if (underWay || state === "waiting") this.#animate();
+    // A button that goes away must not take the keyboard's place on the page with it.
+    if (focused?.closest("[hidden]")) this.focus();
+  }
+
+  get stateText() {
+    const { state, problem } = this.#transfer;
+    if (state === "stopped") return this.#explain().title;
+    return state === "waiting" ? explainWait(problem) : STATE_TEXT[state];
+  }
+
+  focus() {
+    this.#parts.name.focus({ preventScroll: true });
+  }
+
+  #showNote(message) {
+    const transfer = this.#transfer;
+    let text = message?.text ?? "";
+    if (transfer.state === "confirming") {
+      text = "The file is safe. Its receipt is being filed; if this page is closed now, the server does it later.";
+    } else if (transfer.state === "stored" && transfer.lateCancel) {
+      text = "The whole file had arrived before the upload could be cancelled, so it is stored.";
+    }
+    this.#parts.note.textContent = text;
+    this.#parts.note.hidden = text === "";
+    this.#parts.code.textContent = message ? `Code: ${message.code}` : "";
+    this.#parts.code.hidden = !message;
+  }
+
+  #showResult() {
+    const { upload, receiptUrl } = this.#transfer;
+    this.#parts.digest.textContent = upload.sha256;
+    this.#parts.copy.dataset.copy = upload.sha256;
+    this.#parts.bytes.textContent = `${size(upload.length)} (${exactBytes(upload.length)})`;
+    this.#parts.type.textContent = upload.media_type;
+    showTime(this.#parts.time, upload.durable_at);
+    this.#parts.receipt.hidden = receiptUrl === null;
+    if (receiptUrl !== null) this.#parts.receipt.href = new URL(receiptUrl, location.origin).pathname;
+  }
+
+  #animate() {
+    this.#frame ??= requestAnimationFrame((now) => {
+      this.#frame = null;
+      this.#draw(now, false);
+      if (["sending", "settling", "waiting"].includes(this.#transfer.state)) this.#animate();
+    });
+  }
+
+  #draw(now, withText) {
+    const { meter, state, file } = this.#transfer;
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    const taken = this.#transfer.safe ? file.size : (meter === null ? 0 : (still ? meter.offset : meter.shown(now)));
+    // A <progress max=0> would be indeterminate; an empty file is complete as soon as it is stored.
+    this.#parts.bar.max = Math.max(1, file.size);
+    this.#parts.bar.value = file.size === 0 && this.#transfer.safe ? 1 : taken;
+    if (!withText && now - this.#textAt < TEXT_EVERY_MS) return;
+    this.#textAt = now;
+    this.#parts.taken.textContent = state === "waiting" ? "" : `${sizeOf(taken, file.size)} (${percent(taken, file.size)} %)`;
+    this.#parts.pace.textContent = this.#pace(now);
+  }
+
+  #pace(now) {
+    const { meter, state, until } = this.#transfer;
+    if (state === "waiting") return countdown(Math.max(0, Math.ceil((until - now) / 1000)));
+    if (state !== "sending" || meter === null) return "";
+    if (meter.offset === meter.total) return "Everything has arrived; verifying…";
+    if (meter.stalled(now)) return navigator.onLine ? "No new bytes are arriving; still trying" : "Your computer is offline; still trying";
+    const perSecond = meter.speed(now);
+    return perSecond === null ? "" : `${speed(perSecond)}, ${timeLeft(meter.secondsLeft(now))}`;
+  }
+
+  #explain() {
+    const { problem, safe, file, collection } = this.#transfer;
+    if (safe) return explainUnconfirmed(problem);
+    return explain(problem, { bytes: file.size, limit: collection.maxSize, types: collection.types });
+  }
+}

@@ -1,0 +1,192 @@
+// The upload page: ties the chooser, the queue, the rows and the announcements together.
+
+import { announcer } from "./announce.js";
+import { WebApi } from "./api.js";
+import { enableCopying } from "./copy.js";
+import { acceptFiles } from "./drop.js";
+import { displayName, percent } from "./format.js";
+import { localTimes, refreshHistory } from "./history.js";
+import { Queue } from "./queue.js";
+import { Row } from "./row.js";
+import { Transfer } from "./send.js";
+
+const byId = (id) => document.getElementById(id);
+
+const page = byId("uploader");
+const announce = announcer(byId("announcements"));
+const api = new WebApi({ ...page.dataset });
+const queue = new Queue();
+const rows = new Map();             // Transfer → Row
+const held = [];                    // files that came before a collection was chosen
+const plainTitle = document.title;
+
+acceptFiles({ input: byId("file-input"), overlay: byId("drop-overlay"), take });
+enableCopying(document, announce);
+localTimes(document);
+
+for (const choice of collectionInputs()) choice.addEventListener("change", showHeld);
+byId("held-start").addEventListener("click", () => start(held.splice(0)));
+byId("held-drop").addEventListener("click", () => {
+  held.length = 0;
+  showHeld();
+  byId("file-input").focus();
+});
+byId("clear-ended").addEventListener("click", () => {
+  for (const transfer of [...rows.keys()].filter((each) => each.ended)) remove(transfer);
+  showList();
+  byId("file-input").focus();
+});
+addEventListener("beforeunload", (event) => {
+  if (unfinished().length > 0) event.preventDefault();
+});
+// Signed in again in another tab: go on where it stopped.
+addEventListener("focus", resumeAfterSignIn);
+document.addEventListener("visibilitychange", () => {
+  if (!document.hidden) resumeAfterSignIn();
+});
+
+function take(files, folders) {
+  if (folders > 0) notify("Folders cannot be uploaded. Pack a folder into one archive (for example ZIP) and choose that.");
+  else notify("");
+  if (files.length === 0) return;
+  if (chosenCollection() !== null) {
+    start(files);
+    return;
+  }
+  held.push(...files);
+  showHeld();
+  announce(`${count(files.length)} chosen. Choose a collection first.`);
+  collectionInputs()[0]?.focus();
+}
+
+function start(files) {
+  const collection = chosenCollection();
+  for (const file of files) {
+    const transfer = new Transfer(file, collection, api);
+    const row = new Row(transfer, byId("file-row"), (action) => act(transfer, action));
+    rows.set(transfer, row);
+    byId("file-list").append(row.element);
+    report(transfer);
+    queue.add(transfer);
+  }
+  showHeld();
+  showList();
+}
+
+function act(transfer, action) {
+  if (action === "cancel") {
+    queue.remove(transfer);
+    transfer.cancel();
+  } else if (action === "retry") {
+    again(transfer);
+  } else {
+    const next = rows.get(transfer).element.nextElementSibling;
+    remove(transfer);
+    showList();
+    const neighbour = [...rows.values()].find((row) => row.element === next);
+    if (neighbour) neighbour.focus();
+    else byId("file-input").focus();
+  }
+}
+
+function again(transfer) {
+  transfer.requeue();
+  queue.add(transfer);
+}
+
+function remove(transfer) {
+  if (!transfer.safe) transfer.cancel();
+  rows.get(transfer).element.remove();
+  rows.delete(transfer);
+}
+
+/** Says what matters aloud, once each: the start, every quarter, the result, and what went wrong. */
+function report(transfer) {
+  const name = displayName(transfer.file.name);
+  let said = "queued";
+  let quarter = 0;
+  transfer.addEventListener("change", () => {
+    showList();
+    if (transfer.state === said) return;
+    said = transfer.state;
+    if (said === "sending") {
+      quarter = 0;
+      announce(`${name}: upload started.`);
+    } else if (["stopped", "waiting", "settling", "cancelled", "stored"].includes(said)) {
+      announce(`${name}: ${rows.get(transfer)?.stateText ?? said}.`);
+    }
+    if (said === "stored") refreshHistory(byId("recent"));
+  });
+  transfer.addEventListener("progress", () => {
+    showTitle();
+    const reached = Math.floor(percent(transfer.meter.offset, transfer.meter.total) / 25);
+    if (reached <= quarter) return;
+    quarter = reached;
+    if (quarter < 4) announce(`${name}: ${quarter * 25} percent.`);
+  });
+}
+
+async function resumeAfterSignIn() {
+  const stopped = [...rows.keys()].filter((each) => each.ended && each.problem?.code === "sign_in_required");
+  if (stopped.length === 0) return;
+  try {
+    await api.refreshSession();
+  } catch {
+    return;     // still signed out, or somebody else: the rows say what to do
+  }
+  for (const transfer of stopped) {
+    if (transfer.ended) again(transfer);
+  }
+}
+
+function showHeld() {
+  const collection = chosenCollection();
+  byId("held").hidden = held.length === 0;
+  byId("held-text").textContent = collection === null
+    ? `${count(held.length)} chosen. Now choose the collection above.`
+    : `${count(held.length)} chosen for ${collection.title}.`;
+  byId("held-start").hidden = collection === null;
+  byId("held-start").textContent = `Upload ${count(held.length)}`;
+}
+
+function showList() {
+  const all = [...rows.keys()];
+  const stored = all.filter((each) => each.state === "stored").length;
+  byId("files").hidden = all.length === 0;
+  byId("files-summary").textContent = `${stored} of ${all.length} stored`;
+  byId("clear-ended").hidden = !all.some((each) => each.ended);
+  showTitle();
+}
+
+/** Progress for whoever works in another tab. Numbers only: titles end up in the browser's history. */
+function showTitle() {
+  const active = unfinished();
+  const total = active.reduce((sum, each) => sum + each.file.size, 0);
+  const taken = active.reduce((sum, each) => sum + (each.meter?.offset ?? 0), 0);
+  document.title = active.length > 0 ? `${percent(taken, Math.max(1, total))} % · ${plainTitle}` : plainTitle;
+}
+
+function unfinished() {
+  return [...rows.keys()].filter((each) => !each.ended && !each.safe);
+}
+
+function notify(text) {
+  byId("notice").textContent = text;
+  byId("notice").hidden = text === "";
+  if (text !== "") announce(text);
+}
+
+function collectionInputs() {
+  return [...document.querySelectorAll("input[name=collection]")];
+}
+
+function chosenCollection() {
+  const input = collectionInputs().find((each) => each.checked);
+  if (input === undefined) return null;
+  const { title, maxSize, types } = input.dataset;
+  return { slug: input.value, title, maxSize: Number(maxSize), types };
+}
+
+function count(files) {
+  return files === 1 ? "1 file" : `${files} files`;
+}

@@ -1,0 +1,51 @@
+"""Numbers and types as a data manager reads them. The size rule is the one of static/pages/format.js."""
+
+from django import template
+
+register = template.Library()
+
+_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+# What a data manager calls them; any other type is shown as it is.
+_TYPE_NAMES = {
+    "application/dicom": "DICOM",
+    "application/gzip": "gzip",
+    "application/json": "JSON",
+    "application/pdf": "PDF",
+    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
+    "application/x-7z-compressed": "7-Zip",
+    "application/x-bzip2": "bzip2",
+    "application/x-hdf5": "HDF5",
+    "application/x-tar": "TAR",
+    "application/x-xz": "XZ",
+    "application/xml": "XML",
+    "application/zip": "ZIP",
+    "application/zstd": "Zstandard",
+    "text/csv": "CSV",
+    "text/plain": "plain text",
+}
+
+
+@register.filter
+def readable_size(size: int | None) -> str:
+    """Bytes in binary units: "327 MiB", "1 TiB". Nothing for None."""
+    if size is None:
+        return ""
+    if size < 1024:
+        return "1 byte" if size == 1 else f"{size} bytes"
+    value, unit = float(size), 0
+    while value >= 1024 and unit < len(_UNITS) - 1:
+        value, unit = value / 1024, unit + 1
+    number = f"{value:.1f}".removesuffix(".0") if value < 100 else f"{value:.0f}"
+    return f"{number} {_UNITS[unit]}"
+
+
+@register.filter
+def readable_types(media_types: list[str]) -> str:
+    """An allow-list as one phrase: "ZIP, DICOM or any image". Nothing for an empty list, which allows every type."""
+    names = [_type_name(media_type) for media_type in media_types]
+    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+def _type_name(media_type: str) -> str:
+    kind, _, subtype = media_type.partition("/")
+    return f"any {kind} file" if subtype == "*" else _TYPE_NAMES.get(media_type, media_type)
