@@ -1,0 +1,1 @@
+"""Measure Sluice against what it replaces, against C and against two peers; see docs/benchmarks.md."""

@@ -1,0 +1,117 @@
+"""./run bench: several targets, fresh each time, in turns."""
+
+import argparse
+import fcntl
+import shutil
+import sys
+
+from dev.pki import Pki
+from tests.bench import ground, measure, memory, report, summary
+from tests.bench.targets import TARGETS
+from tests.bench.targets.base import MIB
+
+SIZE = 327  # MiB: the upload whose "100 %" hung in the system that Sluice replaces
+QUICK_SIZE = 64
+ROUNDS = 3
+# Store, client body and, for the replaced design, three copies on their way.
+ROOM = 6
+
+
+def main(arguments: list[str]) -> int:
+    options = _options(arguments)
+    ground.FOLDER.mkdir(parents=True, exist_ok=True)
+    with (ground.FOLDER / "lock").open("w") as lock:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            print("Another ./run bench is running here; two would only measure each other.", file=sys.stderr)
+            return 2
+        return _bench(options)
+
+
+def _bench(options: argparse.Namespace) -> int:
+    size = options.size * MIB
+    needed = max(size * ROOM, memory.BIG * 2 if options.memory else 0)
+    if shutil.disk_usage(ground.FOLDER).free < needed:
+        print(f"The bench needs {needed // MIB} MiB free under {ground.FOLDER}.", file=sys.stderr)
+        return 2
+    pki = Pki(ground.FOLDER / "pki")
+    runs, left_out = [], {}
+    for number in range(options.rounds):
+        for name in _turns(options.targets, number):
+            if name in left_out:
+                continue
+            _say(f"round {number + 1} of {options.rounds}: {name} …")
+            try:
+                with measure.started(name, pki) as target:
+                    runs.append(measure.upload(target, size))
+            except ground.Unavailable as why:
+                left_out[name] = str(why)
+    growth = None
+    if options.memory and "sluice" in options.targets:
+        _say(f"memory: sluice, {memory.SMALL // MIB} MiB, then {memory.BIG // MIB} MiB …")
+        growth = memory.growth("sluice", pki)
+    lines = {name: line for name in options.targets if (line := summary.line(name, runs))}
+    result = report.Result(
+        size, options.rounds, runs, lines, left_out, growth, summary.aims(lines, runs, growth)
+    )
+    print(report.show(result))
+    print(f"\nJSON: {report.keep(result)}")
+    return 1 if any(run.error for run in runs) else 0
+
+
+def _turns(names: list[str], number: int) -> list[str]:
+    """Each round begins with another target, so that none always has the same predecessor on the disk."""
+    start = number % len(names)
+    return names[start:] + names[:start]
+
+
+def _options(arguments: list[str]) -> argparse.Namespace:
+    parser = argparse.ArgumentParser(
+        prog="./run bench",
+        description="Measure Sluice against other ways of doing it; docs/benchmarks.md says how to read it.",
+    )
+    parser.add_argument("--rounds", type=int, help=f"how often each target runs (default: {ROUNDS})")
+    parser.add_argument(
+        "--size", type=int, metavar="MIB", help=f"size of the upload in MiB (default: {SIZE})"
+    )
+    parser.add_argument(
+        "--targets",
+        type=_names,
+        default=list(TARGETS),
+        metavar="A,B",
+        help=f"which ones, of {','.join(TARGETS)} (default: all)",
+    )
+    parser.add_argument(
+        "--memory",
+        action=argparse.BooleanOptionalAction,
+        help="also measure Sluice's memory growth up to a 2 GiB upload (default: yes, unless --quick)",
+    )
+    parser.add_argument(
+        "--quick",
+        action="store_true",
+        help=f"one round of {QUICK_SIZE} MiB, no memory growth, unless said otherwise",
+    )
+    options = parser.parse_args(arguments)
+    options.rounds = (1 if options.quick else ROUNDS) if options.rounds is None else options.rounds
+    options.size = options.size or (QUICK_SIZE if options.quick else SIZE)
+    options.memory = not options.quick if options.memory is None else options.memory
+    return options
+
+
+def _names(text: str) -> list[str]:
+    names = text.split(",")
+    unknown = [name for name in names if name not in TARGETS]
+    if unknown:
+        raise argparse.ArgumentTypeError(
+            f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}"
+        )
+    return names
+
+
+def _say(text: str) -> None:
+    print(text, file=sys.stderr, flush=True)
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))
