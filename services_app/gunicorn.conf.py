@@ -1,0 +1,92 @@
+"""gunicorn for the services tier: one file, two listeners.
+
+LISTENER=uploads gunicorn -c services_app/gunicorn.conf.py services_app.config.wsgi
+LISTENER=control gunicorn -c services_app/gunicorn.conf.py services_app.config.wsgi
+"""
+
+import os
+import ssl
+import sys
+
+LISTENER = os.environ.get("LISTENER", "")
+if LISTENER not in ("uploads", "control"):
+    sys.exit("LISTENER must be uploads or control.")
+
+
+def _file(name: str) -> str:
+    path = os.environ.get(name, "")
+    if not os.access(path, os.R_OK):
+        sys.exit(f"{name} must name a readable PEM file.")
+    return path
+
+
+proc_name = f"sluice-{LISTENER}"
+bind = (
+    os.environ.get("UPLOADS_BIND", "0.0.0.0:8001")
+    if LISTENER == "uploads"
+    else os.environ.get("CONTROL_BIND", "0.0.0.0:8002")
+)
+backlog = 1024
+
+# One process, many threads: a thread waits in recv or in write for nearly all of an upload, without the interpreter lock.
+# gthread, since the sync worker is killed by `timeout` in the middle of a long body.
+worker_class = "gthread"
+workers = 1
+threads = int(
+    os.environ.get("UPLOAD_THREADS", "64") if LISTENER == "uploads" else os.environ.get("CONTROL_THREADS", "16")
+)
+worker_connections = threads + 1000
+# nginx keeps no connection to the uploads listener: one that closes as a PUT arrives would be a 502.
+keepalive = 0 if LISTENER == "uploads" else 75
+
+timeout = 120
+# A stop lets running uploads end. The supervisor's own limit must lie above this.
+graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "86400")) if LISTENER == "uploads" else 30
+max_requests = 0  # a worker that restarts by count would cut uploads
+
+# The token travels in a header of up to 4 KiB, a percent-encoded file name in one of up to 16.
+limit_request_line = 1024
+limit_request_field_size = 16384
+limit_request_fields = 32
+
+accesslog = None  # nginx writes the access log; this tier logs events
+errorlog = "-"
+control_socket_disable = True
+wsgi_app = "services_app.config.wsgi"
+
+# TLS 1.3 with a client certificate, checked in the handshake. The context is made once, before the fork, so that
+# nginx can resume sessions with every worker; gunicorn would otherwise make one for each connection.
+certfile, keyfile, ca_certs = _file("TLS_CERT_FILE"), _file("TLS_KEY_FILE"), _file("TLS_CLIENT_CA_FILE")
+cert_reqs = ssl.CERT_REQUIRED
+
+
+def _tls() -> ssl.SSLContext:
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(certfile, keyfile)
+    context.load_verify_locations(ca_certs)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
+
+
+_context = _tls()
+
+
+def ssl_context(config, default_factory):
+    return _context
+
+
+def on_starting(server):
+    """Refuse to start half-configured, before a socket is open, and say how to fix it."""
+    import django
+    from django.core.checks import Error, run_checks
+    from django.core.exceptions import ImproperlyConfigured
+
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "services_app.config.settings")
+    try:
+        django.setup()
+    except ImproperlyConfigured as exc:
+        sys.exit(f"services_app cannot start: {exc}")
+    errors = [problem for problem in run_checks() if problem.level >= Error("").level]
+    if errors:
+        sys.exit("services_app cannot start:\n" + "\n".join(f"{e.id}: {e.msg} {e.hint or ''}" for e in errors))

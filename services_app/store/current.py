@@ -1,0 +1,22 @@
+"""The store that this process serves."""
+
+from functools import lru_cache
+
+from django.conf import settings
+
+from .models import StoreIdentity
+from .nas import LocalFileSystemStorage
+
+
+def current_store() -> LocalFileSystemStorage:
+    """The configured store. Before `init_store` it has no identity, and every use raises StoreUnavailable."""
+    store = _store()
+    if store.store_id is None:
+        identity = StoreIdentity.objects.first()
+        store.store_id = identity and identity.store_id
+    return store
+
+
+@lru_cache(maxsize=1)
+def _store() -> LocalFileSystemStorage:
+    return LocalFileSystemStorage(settings.NAS_ROOT, None)

@@ -1,0 +1,52 @@
+"""Durability, spelled once. Every promise that a receipt makes rests on the functions in this file.
+
+A failed fsync is never tried again: the kernel may have dropped the dirty pages and cleared the error, so that a second
+fsync succeeds over lost bytes. The caller gives the file up.
+"""
+
+import ctypes
+import os
+
+_SYNC_FILE_RANGE_WRITE = 2
+WRITE_BACK_EVERY = 8 << 20  # bytes
+
+_libc = ctypes.CDLL(None, use_errno=True)
+_sync_file_range = getattr(
+    _libc, "sync_file_range", None
+)  # glibc on Linux; elsewhere write-back is the kernel's affair
+if _sync_file_range is not None:
+    _sync_file_range.argtypes = (ctypes.c_int, ctypes.c_int64, ctypes.c_int64, ctypes.c_uint)
+
+
+def write_all(fd: int, data: memoryview) -> None:
+    """Write every byte of `data`; a short write goes on where it stopped. Raises OSError."""
+    written = os.write(fd, data)
+    while written < len(data):
+        written += os.write(fd, data[written:])
+
+
+def start_write_back(fd: int, offset: int, length: int) -> None:
+    """Ask the kernel to begin writing these bytes out, so that the final fsync has little left to do.
+
+    Only a hint: its outcome says nothing, and errors surface at fsync.
+    """
+    if _sync_file_range is not None:
+        _sync_file_range(fd, offset, length, _SYNC_FILE_RANGE_WRITE)
+
+
+def sync_and_close(fd: int) -> None:
+    """Make a file's bytes durable. Raises OSError; the descriptor is closed either way.
+
+    close is checked as well: NFS reports quota and space errors there.
+    """
+    try:
+        os.fsync(fd)
+    except OSError:
+        os.close(fd)
+        raise
+    os.close(fd)
+
+
+def sync_directory(fd: int) -> None:
+    """Make a directory's entries durable. Raises OSError."""
+    os.fsync(fd)

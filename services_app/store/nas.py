@@ -1,0 +1,275 @@
+"""The NAS side of the services tier.
+
+    <NAS_ROOT>/.sluice-store                                      the sentinel
+    <NAS_ROOT>/staging/<upload_id>                                unfinished bytes
+    <NAS_ROOT>/collections/<slug>/<year>/<month>/<upload_id>/     one object, its safe name, and <safe name>.manifest.json
+
+An object's name, in this interface, is its path below `collections/`.
+"""
+
+import contextlib
+import json
+import os
+import stat
+import uuid
+from collections.abc import Iterable, Iterator
+from pathlib import Path
+
+from . import durable, sentinel
+from .errors import (
+    CollectionUnknown,
+    ObjectExists,
+    ObjectUnknown,
+    StoreUnavailable,
+    StoreUncertain,
+    from_os_error,
+)
+from .sentinel import COLLECTIONS, STAGING
+from .staged import MODE, StagedFile, remove, size_of
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
+MANIFEST_SUFFIX = ".manifest.json"
+
+
+class LocalFileSystemStorage:
+    """Objects in a folder that must be the mounted NAS. Every method raises StoreUnavailable when it is not."""
+
+    def __init__(self, root: Path, store_id: uuid.UUID | None):
+        self.root, self.store_id = root, store_id
+
+    # -- is it there? --------------------------------------------------------------------------------------------------
+
+    @contextlib.contextmanager
+    def mounted(self) -> Iterator[int]:
+        """The verified root as a directory descriptor, for the length of a `with` block."""
+        root_fd = sentinel.open_verified(self.root, self.store_id)
+        try:
+            yield root_fd
+        finally:
+            os.close(root_fd)
+
+    def free_bytes(self) -> int:
+        """Bytes that this user may still write."""
+        with self.mounted() as root_fd, _translated():
+            space = os.fstatvfs(root_fd)
+        return space.f_bavail * space.f_frsize
+
+    def has_collection(self, slug: str) -> bool:
+        with self.mounted() as root_fd:
+            try:
+                return stat.S_ISDIR(os.stat(f"{COLLECTIONS}/{slug}", dir_fd=root_fd, follow_symlinks=False).st_mode)
+            except FileNotFoundError:
+                return False
+            except OSError as exc:
+                raise from_os_error(exc) from exc
+
+    # -- writing -------------------------------------------------------------------------------------------------------
+
+    def stage(self, upload_id: uuid.UUID) -> StagedFile:
+        """Begin a file below `staging/`. Raises ObjectExists, StoreFull."""
+        return StagedFile(sentinel.open_verified(self.root, self.store_id), upload_id)
+
+    def staged_size(self, upload_id: uuid.UUID) -> int | None:
+        """Bytes taken so far, or None when nothing is staged under this id."""
+        with self.mounted() as root_fd:
+            return size_of(root_fd, str(upload_id))
+
+    def discard(self, upload_id: uuid.UUID) -> None:
+        """Remove a staged file, if there is one."""
+        with self.mounted() as root_fd:
+            remove(root_fd, str(upload_id))
+
+    def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> str:
+        """Give the staged bytes, which must be durable already, their final name; return the object's name.
+
+        A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no partial
+        file ever stands under its final name. Safe to repeat after a crash at any point. Raises ObjectExists,
+        ObjectUnknown (neither staged nor published), CollectionUnknown, StoreFull, StoreUnavailable (nothing is
+        visible) or StoreUncertain (it may be).
+        """
+        with self.mounted() as root_fd:
+            staged = f"{STAGING}/{upload_id}"
+            folder_fd = self._make_folder(root_fd, directory)
+            try:
+                try:
+                    os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+                except FileExistsError as exc:
+                    if not _same_file(root_fd, staged, folder_fd, name):
+                        raise ObjectExists from exc
+                except FileNotFoundError as exc:
+                    if not _is_there(folder_fd, name):
+                        raise ObjectUnknown from exc
+                except OSError as exc:
+                    raise from_os_error(exc) from exc
+                if not sentinel.still_mounted(self.root, root_fd):
+                    # Linked into a store that was unmounted or swapped a moment ago: take the name back.
+                    os.unlink(name, dir_fd=folder_fd)
+                    raise StoreUnavailable
+                remove(root_fd, str(upload_id))
+                try:
+                    durable.sync_directory(folder_fd)
+                except OSError as exc:
+                    raise StoreUncertain from exc
+            finally:
+                os.close(folder_fd)
+        return "/".join((*directory, name))
+
+    def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
+        """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""
+        with self.stage(upload_id) as staged:
+            for chunk in chunks:
+                staged.write(memoryview(chunk))
+            staged.finish()
+            saved = self.publish(upload_id, directory, name)
+            staged.keep()
+        return saved
+
+    def write_manifest(self, name: str, manifest: dict) -> None:
+        """Put the sidecar beside the object; an older one is replaced. Raises StoreFull, StoreUnavailable."""
+        folder, _, base = name.rpartition("/")
+        with self.mounted() as root_fd, _translated():
+            folder_fd = os.open(f"{COLLECTIONS}/{folder}", _DIRECTORY, dir_fd=root_fd)
+            try:
+                temporary = f".{base}{MANIFEST_SUFFIX}"
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(temporary, dir_fd=folder_fd)
+                fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE, dir_fd=folder_fd)
+                try:
+                    durable.write_all(fd, memoryview(json.dumps(manifest, indent=2).encode() + b"\n"))
+                except OSError:
+                    os.close(fd)
+                    raise
+                durable.sync_and_close(fd)
+                os.rename(temporary, base + MANIFEST_SUFFIX, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+                durable.sync_directory(folder_fd)
+            finally:
+                os.close(folder_fd)
+
+    def add_collection(self, slug: str) -> None:
+        """Make a collection's folder, durable. No error when it exists."""
+        with self.mounted() as root_fd, _translated():
+            _make_directory(root_fd, COLLECTIONS, slug)
+
+    # -- reading and removing ------------------------------------------------------------------------------------------
+
+    def exists(self, name: str) -> bool:
+        try:
+            self.size(name)
+        except ObjectUnknown:
+            return False
+        return True
+
+    def size(self, name: str) -> int:
+        """Bytes. Raises ObjectUnknown."""
+        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
+            return os.stat(f"{COLLECTIONS}/{_checked(name)}", dir_fd=root_fd, follow_symlinks=False).st_size
+
+    def metadata(self, name: str) -> dict:
+        """The manifest. Raises ObjectUnknown when there is none."""
+        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
+            path = f"{COLLECTIONS}/{_checked(name)}{MANIFEST_SUFFIX}"
+            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
+            with os.fdopen(fd) as file:
+                try:
+                    return json.load(file)
+                except ValueError as exc:
+                    raise ObjectUnknown from exc
+
+    def list(self, collection: str) -> Iterator[uuid.UUID]:
+        """Ids of the collection's objects in the order of their ids, that is of time. Raises CollectionUnknown."""
+        if not self.has_collection(collection):
+            raise CollectionUnknown
+        base = self.root / COLLECTIONS / collection
+        with _translated():
+            for year in sorted(os.listdir(base)):
+                for month in sorted(os.listdir(base / year)):
+                    yield from (uuid.UUID(entry) for entry in sorted(os.listdir(base / year / month)))
+
+    def delete(self, name: str) -> None:
+        """Remove an object, its manifest and its folder, durably. Raises ObjectUnknown."""
+        folder, _, base = _checked(name).rpartition("/")
+        parent, _, leaf = folder.rpartition("/")
+        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
+            os.unlink(f"{COLLECTIONS}/{folder}/{base}", dir_fd=root_fd)
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{COLLECTIONS}/{folder}/{base}{MANIFEST_SUFFIX}", dir_fd=root_fd)
+            parent_fd = os.open(f"{COLLECTIONS}/{parent}", _DIRECTORY, dir_fd=root_fd)
+            try:
+                os.rmdir(leaf, dir_fd=parent_fd)
+                durable.sync_directory(parent_fd)
+            finally:
+                os.close(parent_fd)
+
+    def path(self, name: str) -> Path:
+        """Where the object lies on this host, for tools that read it in place."""
+        return self.root / COLLECTIONS / _checked(name)
+
+    # -- folders -------------------------------------------------------------------------------------------------------
+
+    def _make_folder(self, root_fd: int, directory: tuple[str, ...]) -> int:
+        """Open `collections/<directory>`, making all below the collection, each entry durable before it is used."""
+        slug, *below = directory
+        try:
+            fd = os.open(f"{COLLECTIONS}/{slug}", _DIRECTORY, dir_fd=root_fd)
+        except FileNotFoundError as exc:
+            raise CollectionUnknown from exc
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+        for part in below:
+            try:
+                _make_directory(fd, ".", part)
+                inner = os.open(part, _DIRECTORY, dir_fd=fd)
+            except OSError as exc:
+                raise from_os_error(exc) from exc
+            finally:
+                os.close(fd)
+            fd = inner
+        return fd
+
+
+def _make_directory(parent_fd: int, parent: str, name: str) -> None:
+    """mkdir, durable. Where it exists already its maker may not have synced it yet, so the parent is synced all the same."""
+    fd = os.open(parent, _DIRECTORY, dir_fd=parent_fd)
+    try:
+        with contextlib.suppress(FileExistsError):
+            os.mkdir(name, 0o750, dir_fd=fd)
+        durable.sync_directory(fd)
+    finally:
+        os.close(fd)
+
+
+def _is_there(fd: int, name: str) -> bool:
+    try:
+        os.stat(name, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return False
+    return True
+
+
+def _same_file(fd_a: int, name_a: str, fd_b: int, name_b: str) -> bool:
+    """Whether both names are one file, as after a crash between link and unlink."""
+    try:
+        a = os.stat(name_a, dir_fd=fd_a, follow_symlinks=False)
+        b = os.stat(name_b, dir_fd=fd_b, follow_symlinks=False)
+    except OSError:
+        return False
+    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+
+
+def _checked(name: str) -> str:
+    """An object's name as the ledger holds it. Raises ObjectUnknown for anything that could lead elsewhere."""
+    parts = name.split("/")
+    if len(parts) != 5 or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise ObjectUnknown
+    return name
+
+
+@contextlib.contextmanager
+def _translated(missing: type[Exception] = StoreUnavailable) -> Iterator[None]:
+    """OSError → StoreError; FileNotFoundError → `missing`."""
+    try:
+        yield
+    except FileNotFoundError as exc:
+        raise missing from exc
+    except OSError as exc:
+        raise from_os_error(exc) from exc

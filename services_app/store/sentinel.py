@@ -1,0 +1,79 @@
+"""Is this folder the NAS? The sentinel is a file that `init_store` wrote into the store's root.
+
+A mountpoint whose NAS is not mounted is an ordinary empty folder on the local disk. It has no sentinel, so nothing is ever
+written there. A sentinel with another id is another store.
+"""
+
+import json
+import os
+import uuid
+
+from .errors import StoreUnavailable
+
+NAME = ".sluice-store"
+STAGING = "staging"
+COLLECTIONS = "collections"
+
+_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
+
+
+def read(root_fd: int) -> uuid.UUID | None:
+    """The id in the sentinel below `root_fd`, or None when there is none. Raises StoreUnavailable when it is unreadable."""
+    try:
+        fd = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
+    except FileNotFoundError:
+        return None
+    except OSError as exc:
+        raise StoreUnavailable from exc
+    try:
+        return uuid.UUID(json.loads(os.read(fd, 4096))["store"])
+    except (OSError, ValueError, KeyError, TypeError) as exc:
+        raise StoreUnavailable from exc
+    finally:
+        os.close(fd)
+
+
+def write(root_fd: int, store_id: uuid.UUID) -> None:
+    """Write the sentinel. Raises OSError, FileExistsError when there is one already."""
+    fd = os.open(NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
+    with os.fdopen(fd, "w") as file:
+        json.dump({"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file)
+        file.flush()
+        os.fsync(file.fileno())
+    os.fsync(root_fd)
+
+
+def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
+    """A descriptor of the store's root, after a look at its sentinel; the caller closes it.
+
+    All further work goes through this descriptor, so that what was checked is what is written to. Raises
+    StoreUnavailable when the root is absent, carries no sentinel, another one, or staging lies on another device
+    (publishing would then be a copy, not a rename).
+    """
+    if store_id is None:
+        raise StoreUnavailable
+    try:
+        root_fd = os.open(root, _DIRECTORY)
+    except OSError as exc:
+        raise StoreUnavailable from exc
+    try:
+        if read(root_fd) != store_id:
+            raise StoreUnavailable
+        devices = {os.stat(part, dir_fd=root_fd, follow_symlinks=False).st_dev for part in (NAME, STAGING, COLLECTIONS)}
+        if devices != {os.fstat(root_fd).st_dev}:
+            raise StoreUnavailable
+    except (OSError, StoreUnavailable) as exc:
+        os.close(root_fd)
+        if isinstance(exc, StoreUnavailable):
+            raise
+        raise StoreUnavailable from exc
+    return root_fd
+
+
+def still_mounted(root: str | os.PathLike, root_fd: int) -> bool:
+    """Whether the path of the root still leads to the folder that `root_fd` was opened on."""
+    try:
+        now, then = os.stat(root), os.fstat(root_fd)
+    except OSError:
+        return False
+    return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)

@@ -1,0 +1,52 @@
+"""Answers while the sender is still sending.
+
+A server that answers and closes with unread data in its socket makes the kernel send a reset, which reaches nginx before
+the answer does: the sender sees a 502. Measured cure (ADR 0004): send the answer, read nothing for a moment so that nginx
+sees the answer first, then read until nginx hangs up.
+"""
+
+import contextlib
+import time
+
+from django.http import HttpResponse, JsonResponse
+
+from .errors import Problem
+
+_SETTLE = 0.1  # seconds before the first read
+_DRAIN_FOR = 5.0  # seconds of reading at most
+
+
+class DrainingResponse(HttpResponse):
+    """A response after which the rest of the request's body is read and dropped."""
+
+    def __init__(self, *args, environ: dict, **kwargs):
+        super().__init__(*args, **kwargs)
+        self._socket = environ.get("gunicorn.socket")
+
+    def close(self):
+        """Called by the WSGI server once the answer is on the wire."""
+        super().close()
+        if self._socket is None:
+            return
+        time.sleep(_SETTLE)
+        scratch, deadline = bytearray(1 << 16), time.monotonic() + _DRAIN_FOR
+        with contextlib.suppress(OSError):
+            while (left := deadline - time.monotonic()) > 0:
+                self._socket.settimeout(left)
+                if not self._socket.recv_into(scratch):
+                    return
+
+
+def problem_response(problem: Problem, environ: dict, *, body_unread: bool) -> HttpResponse:
+    """The RFC 9457 answer, with Retry-After and Allow where they belong."""
+    plain = JsonResponse(problem.document(), status=problem.status)
+    if body_unread:
+        response = DrainingResponse(plain.content, status=problem.status, environ=environ)
+    else:
+        response = plain
+    response["Content-Type"] = "application/problem+json"
+    if problem.retry_after is not None:
+        response["Retry-After"] = str(problem.retry_after)
+    if getattr(problem, "allowed", None):
+        response["Allow"] = ", ".join(problem.allowed)
+    return response

@@ -1,0 +1,213 @@
+"""What a sender can be told, as RFC 9457 problems: one class per cause, each with its `code` and status.
+
+Problem
+├── Unauthorised            401  carries the code of a TokenRefused
+├── RequestMalformed        400  request_malformed
+├── BodyCutOff              400  body_cut_off
+├── CollectionUnknown       403  collection_unknown
+├── UploadNotYours          403  upload_not_yours
+├── PeerForbidden           403  peer_forbidden
+├── NotFound                404  not_found
+├── UploadUnknown           404  upload_unknown
+├── MethodNotAllowed        405  method_not_allowed
+├── TooSlow                 408  too_slow
+├── DeadlinePassed          408  deadline_passed
+├── AlreadyCommitted        409  already_committed
+├── LengthRequired          411  length_required
+├── TooLarge                413  too_large
+├── TypeRefused             415  type_refused
+├── LengthDiffers           422  length_differs
+├── DigestDiffers           422  digest_differs
+├── UploadInProgress        423  upload_in_progress
+├── SlowDown                429  slow_down          (said by nginx)
+├── InternalError           500  internal_error
+├── Busy                    503  busy
+├── Draining                503  draining           (said by nginx while nothing answers behind it)
+├── StoreUnavailable        503  store_unavailable
+└── NoSpace                 507  no_space
+"""
+
+from http import HTTPStatus
+
+from services_app.store import errors as store_errors
+from services_app.tokens.errors import TokenRefused
+
+TYPE_PREFIX = "urn:problem-type:sluice:"
+
+
+class Problem(Exception):
+    """Base of all; never raised itself. `retry_after` is in seconds."""
+
+    status: HTTPStatus
+    code: str
+    title: str
+    detail: str
+    retry_after: int | None = None
+
+    def document(self) -> dict:
+        """The RFC 9457 body. It never quotes what was sent."""
+        return {
+            "type": TYPE_PREFIX + self.code,
+            "title": self.title,
+            "status": int(self.status),
+            "detail": self.detail,
+            "code": self.code,
+        }
+
+
+class Unauthorised(Problem):
+    status = HTTPStatus.UNAUTHORIZED
+    detail = "Ask the web tier for a new upload token and try again."
+
+    def __init__(self, refused: TokenRefused):
+        self.code, self.title = refused.code, refused.title
+
+
+class RequestMalformed(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "request_malformed"
+    title, detail = "The request makes no sense", "A header is missing, malformed or contradicts another one."
+
+
+class BodyCutOff(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
+    title, detail = "The file did not arrive whole", "The connection ended early. Nothing was stored; send it again."
+
+
+class CollectionUnknown(Problem):
+    status, code = HTTPStatus.FORBIDDEN, "collection_unknown"
+    title, detail = "No such collection here", "The storage side does not have this collection. Tell its operator."
+
+
+class UploadNotYours(Problem):
+    status, code = HTTPStatus.FORBIDDEN, "upload_not_yours"
+    title, detail = "The token speaks for another upload", "Use the token that this upload was started with."
+
+
+class PeerForbidden(Problem):
+    status, code = HTTPStatus.FORBIDDEN, "peer_forbidden"
+    title, detail = "Not for this client", "The client certificate or the API key does not open this."
+
+
+class NotFound(Problem):
+    status, code = HTTPStatus.NOT_FOUND, "not_found"
+    title, detail = "Nothing here", "There is no such resource."
+
+
+class UploadUnknown(Problem):
+    status, code = HTTPStatus.NOT_FOUND, "upload_unknown"
+    title, detail = "No such upload", "This token has no upload of this id."
+
+
+class MethodNotAllowed(Problem):
+    status, code = HTTPStatus.METHOD_NOT_ALLOWED, "method_not_allowed"
+    title, detail = "Not with this method", "The Allow header lists what can be done here."
+
+    def __init__(self, *allowed: str):
+        self.allowed = allowed
+
+
+class TooSlow(Problem):
+    status, code = HTTPStatus.REQUEST_TIMEOUT, "too_slow"
+    title, detail = "The data came too slowly", "The connection stalled. Nothing was stored; send it again."
+
+
+class DeadlinePassed(Problem):
+    status, code = HTTPStatus.REQUEST_TIMEOUT, "deadline_passed"
+    title, detail = "The upload took too long", "One request may not take this long. Nothing was stored."
+
+
+class AlreadyCommitted(Problem):
+    status, code = HTTPStatus.CONFLICT, "already_committed"
+    title, detail = "The file is stored already", "This token is used up. GET shows its receipt."
+
+
+class LengthRequired(Problem):
+    status, code = HTTPStatus.LENGTH_REQUIRED, "length_required"
+    title, detail = "No length", "Send Content-Length, or the body in chunks."
+
+
+class TooLarge(Problem):
+    status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"
+    title, detail = "The file is too large", "It is over the limit of its collection. Nothing was stored."
+
+
+class TypeRefused(Problem):
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "type_refused"
+    title, detail = (
+        "Not a type of file that goes here",
+        "The collection does not take files of this type. Nothing was stored.",
+    )
+
+
+class LengthDiffers(Problem):
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "length_differs"
+    title, detail = "Not the announced length", "The token names another length than the request. Nothing was stored."
+
+
+class DigestDiffers(Problem):
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "digest_differs"
+    title, detail = (
+        "Not the announced content",
+        "The SHA-256 of what arrived differs from the announced one. Nothing was stored.",
+    )
+
+
+class UploadInProgress(Problem):
+    status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 5
+    title, detail = "Another request is sending this", "Wait until it has ended, then look at the upload's state."
+
+
+class SlowDown(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "slow_down", 5
+    title, detail = "Too many requests", "Wait a little and try again."
+
+
+class InternalError(Problem):
+    status, code = HTTPStatus.INTERNAL_SERVER_ERROR, "internal_error"
+    title, detail = "A fault on our side", "Nothing was stored. Try again, and tell the operator if it stays."
+
+
+class Busy(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "busy", 10
+    title, detail = "As many uploads are running as we take", "Yours can start when another one has ended."
+
+
+class Draining(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "draining", 5
+    title, detail = "The service is restarting", "Nothing is lost. Try again in a moment."
+
+
+class StoreUnavailable(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "store_unavailable", 30
+    title, detail = (
+        "The storage is not available",
+        "Try again later; ask for the upload's state before you send it again.",
+    )
+
+
+class NoSpace(Problem):
+    status, code = HTTPStatus.INSUFFICIENT_STORAGE, "no_space"
+    title, detail = "The storage is full", "Nothing was stored. Tell the operator."
+
+
+def of_store(error: store_errors.StoreError) -> Problem:
+    """What a sender is told of a store error."""
+    if isinstance(error, store_errors.StoreFull):
+        return NoSpace()
+    if isinstance(error, store_errors.CollectionUnknown):
+        return CollectionUnknown()
+    return StoreUnavailable()
+
+
+def table() -> dict[str, int]:
+    """Every code with its status: what docs/upload-api.md and nginx's map are compared with."""
+    codes = {cls.code: int(cls.status) for cls in Problem.__subclasses__() if cls is not Unauthorised}
+    return codes | {cls.code: int(Unauthorised.status) for cls in TokenRefused.__subclasses__()}
+
+
+def describe(code: str) -> dict | None:
+    """The problem document of a stored code, or None for no code."""
+    for cls in Problem.__subclasses__():
+        if cls is not Unauthorised and cls.code == code:
+            return cls().document()
+    return None

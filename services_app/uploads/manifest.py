@@ -1,0 +1,36 @@
+"""The sidecar beside each object, so that the NAS explains itself without the database."""
+
+import logging
+
+from services_app.store.current import current_store
+from services_app.store.errors import StoreError
+
+from . import actions
+from .models import Upload
+
+log = logging.getLogger("sluice.uploads")
+
+
+def write(upload: Upload) -> bool:
+    """Put the sidecar beside a committed object. A failure is logged and healed by `recover`: the object is safe."""
+    try:
+        current_store().write_manifest(actions.object_name(upload), content(upload))
+    except StoreError:
+        log.error("manifest missing", extra={"upload_id": upload.id}, exc_info=True)
+        return False
+    return True
+
+
+def content(upload: Upload) -> dict:
+    """What the sidecar says."""
+    return {
+        "upload_id": str(upload.id),
+        "grant": str(upload.grant_id),
+        "collection": upload.grant.collection,
+        "name": upload.safe_name,
+        "size": upload.size,
+        "sha256": upload.sha256,
+        "media_type": upload.media_type,
+        "stored_at": actions.rfc3339(upload.durable_at),
+        "receipt": upload.receipt,
+    }

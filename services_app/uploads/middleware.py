@@ -1,0 +1,50 @@
+"""Turns what a view raises into a problem, and names the grant and the upload in every answer."""
+
+import logging
+
+from services_app.store.errors import StoreError
+from services_app.tokens.errors import TokenRefused
+
+from . import errors
+from .answers import problem_response
+
+log = logging.getLogger("sluice.uploads")
+
+
+class ProblemMiddleware:
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.grant_id = request.upload_id = request.body_reader = None
+        response = self.get_response(request)
+        if request.grant_id is not None:
+            response["X-Upload-Grant"] = str(request.grant_id)
+        if request.upload_id is not None:
+            response["X-Upload-Id"] = str(request.upload_id)
+        response["Cache-Control"] = "no-store"
+        return response
+
+    def process_exception(self, request, exc):
+        problem = as_problem(exc)
+        if isinstance(problem, errors.InternalError):
+            log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
+        return problem_response(problem, request.META, body_unread=_has_unread_body(request))
+
+
+def as_problem(exc: Exception) -> errors.Problem:
+    """The problem that tells of `exc`; what is not foreseen is an internal error."""
+    if isinstance(exc, errors.Problem):
+        return exc
+    if isinstance(exc, TokenRefused):
+        return errors.Unauthorised(exc)
+    if isinstance(exc, StoreError):
+        return errors.of_store(exc)
+    return errors.InternalError()
+
+
+def _has_unread_body(request) -> bool:
+    reader = request.body_reader
+    if reader is not None and reader.length is not None:
+        return reader.received < reader.length
+    return request.META.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in request.META
