@@ -33,9 +33,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     known = []
 
-    def command(
-        name: str, line: str, action, more: str = "", takes_more: bool = False
-    ) -> argparse.ArgumentParser:
+    def command(name: str, line: str, action, more: str = "", takes_more: bool = False) -> argparse.ArgumentParser:
         known.append((name, line))
         one = commands.add_parser(
             name,
@@ -49,9 +47,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
 
     demo = command("demo", "Start everything on this machine and say how to use it", _demo)
     demo.add_argument("--port", type=int, default=DEMO_PORT, help="port of the page (default: %(default)s)")
-    demo.add_argument(
-        "--once", metavar="FILE", help="on free ports: send FILE through it once, check everything, stop"
-    )
+    demo.add_argument("--once", metavar="FILE", help="on free ports: send FILE through it once, check everything, stop")
     demo.add_argument("--json", action="store_true", help="with --once: print the result as JSON")
 
     command(
@@ -80,7 +76,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
 
 def _overview(known: list[tuple[str, str]]) -> str:
     rows = "\n".join(f"  ./run {name:<6} {line}" for name, line in known)
-    return f"Sluice: very large files straight to the services tier.\n\n{rows}\n\n./run COMMAND --help says more."
+    return f"Sluice: very large files straight to the services tier.\n\n{rows}\n\n./run COMMAND --help"
 
 
 # Imported late: what these need is there only inside the environment.

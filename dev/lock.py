@@ -1,4 +1,4 @@
-"""Re-make the dependency locks: exact versions with hashes, the same in every file, for Python 3.11 and later."""
+"""Re-make the dependency locks: exact versions with hashes, one version everywhere, for Python 3.11 and up."""
 
 import os
 import subprocess

@@ -1,0 +1,145 @@
+"""`./run test`: every test, in three pytest runs, because the two Django apps cannot share one process.
+
+    web_app        tests/web_app       with web_app's settings
+    services_app   tests/services_app  with services_app's settings
+    whole          all other folders   with no Django at all, against one real stack
+
+To run pytest by hand, load the settings' environment that a run leaves behind, for example:
+
+    set -a; . .state/test-env/web_app.env; set +a
+    .state/venv/bin/python -m pytest tests/web_app --ds=web_app.config.settings
+"""
+
+import dataclasses
+import os
+import shlex
+import subprocess
+import sys
+import xml.etree.ElementTree as ElementTree
+from pathlib import Path
+
+from dev import environments, pki
+from dev.paths import ROOT, STATE
+
+TESTS = ROOT / "tests"
+NO_TESTS_COLLECTED = 5
+
+
+@dataclasses.dataclass
+class Run:
+    name: str
+    folders: list[str]
+    options: list[str]
+    env: dict[str, str]
+
+
+@dataclasses.dataclass
+class Totals:
+    passed: int = 0
+    failed: int = 0
+    skipped: int = 0
+
+
+def main(arguments: list[str]) -> int:
+    paths, options = _split(arguments)
+    totals, code = Totals(), 0
+    for run in runs():
+        chosen = _within(run, paths) if paths else run.folders
+        if not chosen:
+            continue
+        returned = _pytest(run, chosen, options, totals)
+        if returned not in (0, NO_TESTS_COLLECTED):
+            code = code or returned
+    if not code and not totals.passed + totals.failed + totals.skipped:
+        code = NO_TESTS_COLLECTED
+    print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped", flush=True)
+    return code
+
+
+def runs() -> list[Run]:
+    apps = ("web_app", "services_app")
+    others = sorted(
+        f"tests/{folder.name}"
+        for folder in TESTS.iterdir()
+        if folder.is_dir() and folder.name not in apps and any(folder.rglob("test_*.py"))
+    )
+    envs = app_environments()
+    return [
+        *(
+            Run(app, [f"tests/{app}"] if (TESTS / app).is_dir() else [], [f"--ds={app}.config.settings"], envs[app])
+            for app in apps
+        ),
+        Run("whole", others, ["-p", "no:django"], {}),
+    ]
+
+
+def app_environments() -> dict[str, dict[str, str]]:
+    """What each app's settings need in order to be imported, also left as .state/test-env/<app>.env."""
+    folder = STATE / "test-env"
+    keys = pki.Pki(folder / "pki")
+    nas = folder / "nas"
+    envs = {
+        "web_app": environments.web(
+            keys,
+            state=folder / "web_app",
+            bind=f"unix:{folder}/web.sock",
+            public_url="https://localhost:8443",
+            services_url="https://127.0.0.1:8002",
+        ),
+        "services_app": environments.services(
+            keys, state=folder / "services_app", nas=nas, uploads_bind="127.0.0.1:8001", control_bind="127.0.0.1:8002"
+        ),
+    }
+    envs["services_app"]["LISTENER"] = "control"
+    for app, env in envs.items():
+        (folder / app).mkdir(parents=True, exist_ok=True)
+        own = {name: value for name, value in env.items() if name not in environments.inherited()}
+        lines = (f"{name}={shlex.quote(value)}\n" for name, value in own.items())
+        (folder / f"{app}.env").write_text("".join(lines))
+        envs[app] = own
+    nas.mkdir(exist_ok=True)
+    return envs
+
+
+def _pytest(run: Run, paths: list[str], options: list[str], totals: Totals) -> int:
+    print(f"== {run.name}: {' '.join(paths)}", flush=True)
+    report = STATE / "test" / f"{run.name}.xml"
+    report.parent.mkdir(parents=True, exist_ok=True)
+    report.unlink(missing_ok=True)
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *run.options, *options, *paths]
+    env = {name: value for name, value in os.environ.items() if name not in ("NAS_ROOT", "DJANGO_SETTINGS_MODULE")}
+    returned = subprocess.run(command, cwd=ROOT, env={**env, **run.env}, check=False).returncode
+    _count(report, returned, totals)
+    return returned
+
+
+def _count(report: Path, returned: int, totals: Totals) -> None:
+    """Add the report's numbers. A run that ended badly without any failure in its report counts as one."""
+    failed_before = totals.failed
+    if report.exists():
+        for suite in ElementTree.parse(report).getroot().iter("testsuite"):  # noqa: S314 (our own file)
+            number = {name: int(suite.get(name, 0)) for name in ("tests", "failures", "errors", "skipped")}
+            failed = number["failures"] + number["errors"]
+            totals.failed += failed
+            totals.skipped += number["skipped"]
+            totals.passed += max(0, number["tests"] - failed - number["skipped"])
+    if returned not in (0, NO_TESTS_COLLECTED) and totals.failed == failed_before:
+        totals.failed += 1
+
+
+def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
+    """Arguments that name something under tests/, and all others."""
+    paths = [one for one in arguments if one.startswith("tests") and (ROOT / one.split("::")[0]).exists()]
+    return paths, [one for one in arguments if one not in paths]
+
+
+def _within(run: Run, paths: list[str]) -> list[str]:
+    """The part of the paths that is this run's."""
+    chosen = []
+    for path in paths:
+        wanted = (ROOT / path.split("::")[0]).resolve()
+        chosen += [path for folder in run.folders if wanted.is_relative_to(ROOT / folder)]
+        chosen += [
+            folder for folder in run.folders if wanted != ROOT / folder and (ROOT / folder).is_relative_to(wanted)
+        ]
+    return chosen
