@@ -1,0 +1,29 @@
+"""Make an API key and print it, once."""
+
+import datetime
+
+from django.core.management.base import BaseCommand, CommandError
+from django.utils import timezone
+
+from web_app.accounts import api_keys
+from web_app.accounts.models import User
+from web_app.audit.record import COMMAND
+
+
+class Command(BaseCommand):
+    help = "Make an API key for USER and print it on standard output. It cannot be shown again."
+
+    def add_arguments(self, parser):
+        parser.add_argument("user")
+        parser.add_argument("--label", default="", help="what the key is for")
+        parser.add_argument("--days", type=int, default=365, help="valid for so many days (default: %(default)s)")
+
+    def handle(self, *args, user, label, days, **options):
+        owner = User.objects.filter(username=user, is_active=True).first()
+        if owner is None:
+            raise CommandError("There is no active user of that name. Make one: manage.py createsuperuser, or in the admin.")
+        if not 1 <= days <= 3650:
+            raise CommandError("--days must be between 1 and 3650.")
+        expires_at = timezone.now() + datetime.timedelta(days=days)
+        _, text = api_keys.create(owner, label=label, expires_at=expires_at, who=COMMAND)
+        self.stdout.write(text)

@@ -1,0 +1,52 @@
+"""Who is asking: sessions that outlive long uploads, and API keys for scripts."""
+
+import time
+
+from web_app.accounts import api_keys
+from web_app.config.errors import ApiKeyRefused
+from web_app.config.problems import problem_response
+
+_RENEW_EVERY = 3600
+_LONGEST = 7 * 24 * 3600
+
+
+class RollingSession:
+    """Push a session's end ahead while it is used, at most once an hour, and close it a week after log-in at the latest."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        # Only who sends a session cookie is looked up: health checks and API keys cost no query.
+        if request.session.session_key and "signed_in_at" in request.session:
+            self._renew(request.session)
+        return self.get_response(request)
+
+    @staticmethod
+    def _renew(session) -> None:
+        now = int(time.time())
+        if now - session["signed_in_at"] > _LONGEST:
+            session.flush()
+        elif now - session.get("renewed_at", 0) > _RENEW_EVERY:
+            session["renewed_at"] = now
+
+
+class ApiKeySignIn:
+    """`Authorization: Bearer slk_…` under /api/ signs one request in. A bad key is refused, never ignored."""
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.api_key = None
+        header = request.META.get("HTTP_AUTHORIZATION", "")
+        if header and request.path_info.startswith("/api/"):
+            scheme, _, credentials = header.partition(" ")
+            key = api_keys.find(credentials.strip()) if scheme.lower() == "bearer" else None
+            if key is None:
+                return problem_response(ApiKeyRefused())
+            api_keys.note_use(key, address=request.META.get("REMOTE_ADDR") or None)
+            request.user, request.api_key = key.user, key
+            # No browser adds this header by itself, so there is no request to forge.
+            request._dont_enforce_csrf_checks = True
+        return self.get_response(request)

@@ -1,0 +1,50 @@
+"""Make a collection, or add members to one that is there."""
+
+from django.core.exceptions import ValidationError
+from django.core.management.base import BaseCommand, CommandError
+from django.db import transaction
+
+from web_app.accounts.models import User
+from web_app.audit.models import Action
+from web_app.audit.record import COMMAND, record
+from web_app.collections.models import Collection, Membership
+
+_LIMITS = ("max_size", "start_within", "valid_for", "max_uploads")
+
+
+class Command(BaseCommand):
+    help = "Make the collection SLUG and let members upload to it. One that is there keeps its limits and gets the members."
+
+    def add_arguments(self, parser):
+        parser.add_argument("slug")
+        parser.add_argument("--title", required=True)
+        parser.add_argument("--member", action="append", default=[], metavar="USER", help="may upload; again for more")
+        parser.add_argument("--max-size", type=int, metavar="BYTES", help="of one file (default: 1 TiB)")
+        parser.add_argument("--media-type", action="append", default=[], metavar="TYPE", help="allowed type; again for more")
+        parser.add_argument("--start-within", type=int, metavar="SECONDS", help="default: 900")
+        parser.add_argument("--valid-for", type=int, metavar="SECONDS", help="default: 86400")
+        parser.add_argument("--max-uploads", type=int, metavar="N", help="files that one permission allows (default: 1)")
+
+    @transaction.atomic
+    def handle(self, *args, slug, title, member, media_type, **options):
+        users = list(User.objects.filter(username__in=member, is_active=True))
+        if len(users) != len(set(member)):
+            raise CommandError("Not every --member is an active user. Make them first: manage.py createsuperuser, or in the admin.")
+        collection = Collection.objects.filter(slug=slug).first()
+        is_new = collection is None
+        if collection is None:
+            limits = {name: options[name] for name in _LIMITS if options[name] is not None}
+            collection = Collection(slug=slug, title=title, media_types=media_type, **limits)
+            try:
+                collection.full_clean()
+            except ValidationError as exc:
+                raise CommandError("; ".join(f"{field}: {' '.join(said)}" for field, said in exc.message_dict.items())) from exc
+            collection.save()
+            record(COMMAND, Action.ADDED, "collection", slug)
+        added = 0
+        for user in users:
+            _, joined = Membership.objects.get_or_create(user=user, collection=collection)
+            if joined:
+                record(COMMAND, Action.ADDED, "membership", f"{slug}/{user.uploader_id}"[:64])
+            added += joined
+        self.stdout.write(f"{'made' if is_new else 'there already'}: {slug}; members added: {added}")

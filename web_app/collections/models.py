@@ -1,0 +1,76 @@
+"""Where files may go, under which limits, and who may send them there."""
+
+from django.conf import settings
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
+from django.db import models
+
+from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_UPLOADS, MEDIA_TYPE
+
+_TIB = 1 << 40
+_LARGEST = 2**63 - 1
+
+
+def check_media_types(value: object) -> None:
+    if not isinstance(value, list) or len(value) > MAX_MEDIA_TYPES:
+        raise ValidationError(f"Give a list of at most {MAX_MEDIA_TYPES} media types.")
+    if not all(isinstance(one, str) and MEDIA_TYPE.fullmatch(one) for one in value):
+        raise ValidationError("Write media types as type/subtype or type/*, in lower case.")
+    # The token carries them all, and the services tier takes tokens of at most 4096 characters.
+    if sum(map(len, value)) > 1500:
+        raise ValidationError("These are too many to fit into a token.")
+
+
+class Collection(models.Model):
+    slug = models.CharField(
+        max_length=63,
+        unique=True,
+        validators=[RegexValidator(rf"\A{COLLECTION.pattern}\Z", "Use lower-case letters, digits and hyphens.")],
+        help_text="The folder's name on the NAS. It is told to who may upload, so no name of a person.",
+    )
+    title = models.CharField(max_length=200)
+    max_size = models.BigIntegerField(
+        "largest file, bytes", default=_TIB, validators=[MinValueValidator(1), MaxValueValidator(_LARGEST)]
+    )
+    media_types = models.JSONField(
+        default=list,
+        blank=True,
+        validators=[check_media_types],
+        help_text='Checked on a file\'s first bytes, such as ["application/zip", "image/*"]. Empty: any.',
+    )
+    start_within = models.PositiveIntegerField(
+        "seconds to start", default=900, validators=[MinValueValidator(30)], help_text="Unused permission ends then."
+    )
+    valid_for = models.PositiveIntegerField(
+        "seconds to finish",
+        default=86400,
+        validators=[MinValueValidator(60), MaxValueValidator(7 * 86400)],
+        help_text="The hard end of a whole upload.",
+    )
+    max_uploads = models.PositiveIntegerField(
+        "files per permission", default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_UPLOADS)]
+    )
+    active = models.BooleanField(default=True)
+    members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="collections")
+
+    class Meta:
+        ordering = ["slug"]
+
+    def __str__(self) -> str:
+        return self.slug
+
+    def clean(self) -> None:
+        if self.start_within and self.valid_for and self.start_within > self.valid_for:
+            raise ValidationError({"start_within": "The time to start must not exceed the time to finish."})
+
+
+class Membership(models.Model):
+    user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
+    collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="memberships")
+    may_upload = models.BooleanField(default=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["user", "collection"], name="one_membership_each")]
+
+    def __str__(self) -> str:
+        return f"{self.user} in {self.collection}"

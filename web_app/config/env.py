@@ -1,0 +1,88 @@
+"""The one place that reads environment variables.
+
+A secret may stand in the variable itself or in the file that the variable's `_FILE` twin names. Whoever asks for a
+variable that is missing or makes no sense gets `SettingError`, whose text names the variable and the cure, never its value.
+"""
+
+import os
+from pathlib import Path
+from urllib.parse import urlsplit
+
+import environ
+from django.core.exceptions import ImproperlyConfigured
+
+_env = environ.Env()
+
+
+class SettingError(ImproperlyConfigured):
+    """A variable is missing or unusable."""
+
+
+def text(name: str, default: str | None = None) -> str:
+    value = os.environ.get(name, "").strip()
+    if value:
+        return value
+    if default is None:
+        raise SettingError(f"{name} is not set. Set it; .env.example says what it means.")
+    return default
+
+
+def secret(name: str) -> str:
+    """`NAME` or the content of the file `NAME_FILE`; both at once are refused, since one of them would be stale."""
+    direct, file = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
+    if direct and file:
+        raise SettingError(f"{name} and {name}_FILE are both set. Remove one of them.")
+    if file:
+        try:
+            direct = Path(file).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise SettingError(f"{name}_FILE cannot be read ({type(exc).__name__}). Check the file and its mode.") from exc
+        if not direct:
+            raise SettingError(f"{name}_FILE is empty. Put the secret into it.")
+    if not direct:
+        raise SettingError(f"{name} is not set. Set {name}_FILE to a file that holds it, or {name} itself.")
+    return direct
+
+
+def secrets_listed(name: str) -> list[str]:
+    """Several secrets, comma or newline separated, oldest first."""
+    return [part for part in secret(name).replace(",", "\n").split() if part]
+
+
+def listed(name: str, default: list[str]) -> list[str]:
+    return [part.strip() for part in _env.list(name, default=default) if part.strip()]
+
+
+def integer(name: str, default: int) -> int:
+    if not os.environ.get(name, "").strip():
+        return default
+    try:
+        return _env.int(name)
+    except ValueError as exc:
+        raise SettingError(f"{name} is not a whole number. Correct it.") from exc
+
+
+def path(name: str, default: str | None = None) -> Path:
+    return Path(text(name, default))
+
+
+def database(default: str) -> dict:
+    """Django's DATABASES entry for DATABASE_URL."""
+    try:
+        return dict(_env.db_url_config(text("DATABASE_URL", default)))
+    except (ValueError, ImproperlyConfigured) as exc:
+        raise SettingError("DATABASE_URL is no database URL. Write it like sqlite:////var/lib/sluice/web_app.sqlite3") from exc
+
+
+def https_origin(name: str, default: str | None = None) -> str:
+    """`https://host[:port]`, without path and without a trailing slash."""
+    value = text(name, default).rstrip("/")
+    try:
+        parts = urlsplit(value)
+        usable = parts.scheme == "https" and parts.hostname and f"https://{parts.netloc}" == value and "@" not in value
+        usable = usable and (parts.port is None or parts.port > 0)
+    except ValueError:
+        usable = False
+    if not usable:
+        raise SettingError(f"{name} is not of the form https://host or https://host:port. Correct it.")
+    return value

@@ -1,0 +1,125 @@
+"""Every way in which the web API refuses, in one tree. `code` and `status` are part of docs/upload-api.md.
+
+    Problem
+    ├── RequestMalformed        request_malformed       400  JSON that makes no sense, or a field that this API does not know
+    ├── NotSignedIn             not_signed_in           401
+    ├── ApiKeyRefused           api_key_refused         401  unknown, expired or revoked, or its owner is inactive
+    ├── CsrfFailed              csrf_failed             403
+    ├── CollectionForbidden     collection_forbidden    403  also where there is no such collection: existence is not told
+    ├── NotFound                not_found               404  also for what belongs to somebody else
+    ├── ReceiptUnknownGrant     receipt_unknown_grant   404
+    ├── MethodNotAllowed        method_not_allowed      405
+    ├── AlreadyComplete         already_complete        409
+    ├── LengthRequired          length_required         411
+    ├── BodyTooLarge            body_too_large          413  of a request to this API
+    ├── SizeOverLimit           size_over_limit         413  of the file that permission is asked for
+    ├── MultipartRefused        multipart_refused       415
+    ├── JsonRequired            json_required           415
+    ├── ReceiptInvalid          receipt_invalid         422  the signature or a claim does not hold
+    ├── ReceiptMismatch         receipt_mismatch        422  a good receipt, but of something else than was granted
+    └── InternalError           internal_error          500
+
+`detail` is for a person and holds numbers and our own words only, never what the client sent.
+"""
+
+
+class Problem(Exception):
+    code = "internal_error"
+    status = 500
+    title = "Something is wrong on our side"
+    detail = "Nothing was changed. Try again later."
+    headers: dict[str, str] = {}
+
+    def __init__(self, detail: str | None = None, **numbers):
+        super().__init__(self.code)
+        self.detail = (detail or self.detail).format(**numbers)
+
+
+class RequestMalformed(Problem):
+    code, status, title = "request_malformed", 400, "The request makes no sense"
+    detail = "The body must be one JSON object with the fields that docs/upload-api.md names."
+
+
+class NotSignedIn(Problem):
+    code, status, title = "not_signed_in", 401, "Sign in first"
+    detail = "Sign in on the page, or send an API key: Authorization: Bearer slk_…"
+    headers = {"WWW-Authenticate": "Bearer"}
+
+
+class ApiKeyRefused(Problem):
+    code, status, title = "api_key_refused", 401, "This API key is not accepted"
+    detail = "It is unknown, expired or revoked, or its owner's account is closed."
+    headers = {"WWW-Authenticate": 'Bearer error="invalid_token"'}
+
+
+class CsrfFailed(Problem):
+    code, status, title = "csrf_failed", 403, "The request does not come from our page"
+    detail = "Reload the page and try again. Scripts send an API key instead of a session."
+
+
+class CollectionForbidden(Problem):
+    code, status, title = "collection_forbidden", 403, "No permission to upload there"
+    detail = "There is no such collection, or you may not upload to it."
+
+
+class NotFound(Problem):
+    code, status, title = "not_found", 404, "No such resource"
+    detail = "There is nothing here that you may see."
+
+
+class ReceiptUnknownGrant(Problem):
+    code, status, title = "receipt_unknown_grant", 404, "The receipt belongs to no upload of yours"
+    detail = "The receipt is genuine, but its grant was not issued to you."
+
+
+class MethodNotAllowed(Problem):
+    code, status, title = "method_not_allowed", 405, "Not with this method"
+    detail = "The Allow header names the methods that this resource knows."
+
+    def __init__(self, allowed: list[str]):
+        super().__init__()
+        self.headers = {"Allow": ", ".join(allowed)}
+
+
+class AlreadyComplete(Problem):
+    code, status, title = "already_complete", 409, "This upload is complete already"
+    detail = "Its receipt is kept and it can no longer be changed."
+
+
+class LengthRequired(Problem):
+    code, status, title = "length_required", 411, "Say how long the body is"
+    detail = "Requests to this API need Content-Length. Files go to /u."
+
+
+class BodyTooLarge(Problem):
+    code, status, title = "body_too_large", 413, "The request is too large"
+    detail = "A body may hold {limit} bytes here, {received} were announced. Files go to /u."
+
+
+class SizeOverLimit(Problem):
+    code, status, title = "size_over_limit", 413, "The file is too large for this collection"
+    detail = "It may hold {limit} bytes, {declared} were declared."
+
+
+class MultipartRefused(Problem):
+    code, status, title = "multipart_refused", 415, "No form uploads"
+    detail = "This application never takes files. Files go to /u."
+
+
+class JsonRequired(Problem):
+    code, status, title = "json_required", 415, "Send JSON"
+    detail = "Content-Type must be application/json."
+
+
+class ReceiptInvalid(Problem):
+    code, status, title = "receipt_invalid", 422, "The receipt does not verify"
+    detail = "It was refused as {reason}."
+
+
+class ReceiptMismatch(Problem):
+    code, status, title = "receipt_mismatch", 422, "The receipt does not fit the upload"
+    detail = "It differs from what was granted in: {claim}."
+
+
+class InternalError(Problem):
+    pass

@@ -1,0 +1,70 @@
+"""Logs: one JSON object a line on stderr.
+
+Our own loggers (`web_app.…`) log an event word and, through `extra`, ids, counts and codes. Other people's messages quote
+what they were given (request paths, header values, addresses of sockets), so of those only the template is printed, never
+its arguments. Of exceptions: class and places in the code, never the text.
+"""
+
+import datetime
+import json
+import logging
+import traceback
+
+_OF_EVERY_RECORD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
+_FRAMES_SHOWN = 12
+
+
+class JsonFormatter(logging.Formatter):
+    def format(self, record: logging.LogRecord) -> str:
+        ours = record.name.startswith("web_app.")
+        line = {
+            "ts": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
+            "level": record.levelname.lower(),
+            "logger": record.name,
+            "message": str(record.msg) if ours or record.args else "(withheld)",
+        }
+        if ours:
+            line.update({key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD})
+        elif isinstance(getattr(record, "status_code", None), int):
+            line["status"] = record.status_code
+        if record.exc_info and record.exc_info[1] is not None:
+            line["error"] = described(record.exc_info[1])
+        return json.dumps(line, default=lambda value: type(value).__name__)
+
+
+def described(exc: BaseException) -> dict:
+    """Class, errno, code and places of `exc` and of what caused it."""
+    about: dict = {"class": type(exc).__name__}
+    if isinstance(exc, OSError) and exc.errno is not None:
+        about["errno"] = exc.errno
+    if isinstance(getattr(exc, "code", None), str):
+        about["code"] = exc.code
+    places = [
+        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(exc.__traceback__)
+    ]
+    if places:
+        about["at"] = places[-_FRAMES_SHOWN:]
+    if exc.__cause__ is not None:
+        about["cause"] = described(exc.__cause__)
+    return about
+
+
+def logging_config(level: str) -> dict:
+    """A dictConfig for Django and for gunicorn."""
+    ours_alone = {"handlers": [], "propagate": True}
+    return {
+        "version": 1,
+        "disable_existing_loggers": False,
+        "formatters": {"json": {"()": "web_app.config.logs.JsonFormatter"}},
+        "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
+        "root": {"level": "WARNING", "handlers": ["stderr"]},
+        "loggers": {
+            "web_app": {"level": level},
+            # Django hangs handlers of its own on these; refusals (4xx) stand in nginx's access log already.
+            "django": {"level": "WARNING", **ours_alone},
+            "django.request": {"level": "ERROR", **ours_alone},
+            "django.server": {"level": "ERROR", **ours_alone},
+            "gunicorn.error": {"level": "INFO", **ours_alone},
+            "gunicorn.access": {"level": "CRITICAL", **ours_alone},
+        },
+    }

@@ -1,0 +1,141 @@
+"""Django settings. Every value that differs per place comes from the environment, through `env`."""
+
+import os
+
+from web_app.config import env
+from web_app.config.logs import logging_config
+
+# --- what this place is (checks.py refuses what does not fit) ---
+SERVER_ROLE = env.text("SERVER_ROLE", "")
+NAS_ROOT_IS_SET = bool(os.environ.get("NAS_ROOT", "").strip())
+STATE_DIR = env.path("STATE_DIR", "/var/lib/sluice")
+PUBLIC_URL = env.https_origin("PUBLIC_URL", "https://localhost:8443")
+SECRET_KEY = env.secret("SECRET_KEY")
+ALLOWED_HOSTS = env.listed("ALLOWED_HOSTS", ["localhost"])
+DEBUG = False
+
+# --- tokens out, receipts in (docs/token-format.md) ---
+TOKEN_ISSUER = env.text("TOKEN_ISSUER")
+TOKEN_AUDIENCE = env.text("TOKEN_AUDIENCE")
+TOKEN_KEY_FILE = env.path("TOKEN_KEY_FILE")
+RECEIPT_ISSUER = env.text("RECEIPT_ISSUER")
+RECEIPT_JWKS_FILE = env.path("RECEIPT_JWKS_FILE")
+
+# --- the services tier's internal API: metadata only ---
+SERVICES_URL = env.https_origin("SERVICES_URL")
+# The certificate is checked against this name, whatever address the URL holds.
+SERVICES_NAME = env.text("SERVICES_NAME", "services.sluice.internal")
+SERVICES_CA_FILE = env.path("SERVICES_CA_FILE")
+INTERNAL_CLIENT_CERT_FILE = env.path("INTERNAL_CLIENT_CERT_FILE")
+INTERNAL_CLIENT_KEY_FILE = env.path("INTERNAL_CLIENT_KEY_FILE")
+# Oldest to newest; the newest is sent.
+INTERNAL_API_KEY = env.secrets_listed("INTERNAL_API_KEY")[-1]
+
+INSTALLED_APPS = [
+    "web_app.config.apps.SluiceAdminConfig",
+    "django.contrib.auth",
+    "django.contrib.contenttypes",
+    "django.contrib.sessions",
+    "django.contrib.messages",
+    "django.contrib.staticfiles",
+    "web_app.config.apps.ConfigConfig",
+    "web_app.audit",
+    "web_app.accounts",
+    "web_app.collections",
+    "web_app.grants",
+    "web_app.pages",
+]
+
+MIDDLEWARE = [
+    "web_app.config.middleware.NginxPeer",
+    "web_app.config.middleware.SmallBodiesOnly",
+    "django.middleware.security.SecurityMiddleware",
+    "whitenoise.middleware.WhiteNoiseMiddleware",
+    "django.contrib.sessions.middleware.SessionMiddleware",
+    "django.middleware.common.CommonMiddleware",
+    "django.middleware.csrf.CsrfViewMiddleware",
+    "django.contrib.auth.middleware.AuthenticationMiddleware",
+    "web_app.accounts.middleware.RollingSession",
+    "web_app.accounts.middleware.ApiKeySignIn",
+    "django.contrib.messages.middleware.MessageMiddleware",
+    "django.middleware.clickjacking.XFrameOptionsMiddleware",
+]
+
+ROOT_URLCONF = "web_app.config.urls"
+WSGI_APPLICATION = "web_app.config.wsgi.application"
+TEMPLATES = [
+    {
+        "BACKEND": "django.template.backends.django.DjangoTemplates",
+        "APP_DIRS": True,
+        "OPTIONS": {
+            "context_processors": [
+                "django.template.context_processors.request",
+                "django.contrib.auth.context_processors.auth",
+                "django.contrib.messages.context_processors.messages",
+            ],
+        },
+    }
+]
+
+DATABASES = {"default": env.database(f"sqlite:///{STATE_DIR / 'web_app.sqlite3'}")}
+DATABASES["default"]["CONN_MAX_AGE"] = 60
+if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
+    DATABASES["default"]["OPTIONS"] = {
+        # A transaction that reads first and writes later would otherwise fail at once when another one wrote meanwhile.
+        "transaction_mode": "IMMEDIATE",
+        "timeout": 20,
+        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
+    }
+DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
+
+# --- people ---
+AUTH_USER_MODEL = "accounts.User"
+LOGIN_URL = "/accounts/login/"
+LOGIN_REDIRECT_URL = "/"
+LOGOUT_REDIRECT_URL = LOGIN_URL
+AUTH_PASSWORD_VALIDATORS = [
+    {"NAME": "django.contrib.auth.password_validation.UserAttributeSimilarityValidator"},
+    {"NAME": "django.contrib.auth.password_validation.MinimumLengthValidator", "OPTIONS": {"min_length": 12}},
+    {"NAME": "django.contrib.auth.password_validation.CommonPasswordValidator"},
+]
+
+# A session outlives the longest upload (24 h by default), so that its receipt can still be handed in.
+SESSION_COOKIE_AGE = 48 * 3600
+SESSION_COOKIE_NAME = "__Host-sluice-session"
+SESSION_COOKIE_SECURE = True
+CSRF_COOKIE_NAME = "__Host-sluice-csrf"
+CSRF_COOKIE_SECURE = True
+CSRF_COOKIE_AGE = None
+CSRF_TRUSTED_ORIGINS = [PUBLIC_URL]
+CSRF_FAILURE_VIEW = "web_app.config.failures.csrf_failed"
+
+# --- no file ever comes this way (invariant 1) ---
+FILE_UPLOAD_HANDLERS: list[str] = []
+DATA_UPLOAD_MAX_MEMORY_SIZE = 16 * 1024
+
+# --- the edge is nginx: TLS ends there, and it sets the forwarded headers itself ---
+SECURE_PROXY_SSL_HEADER = ("HTTP_X_FORWARDED_PROTO", "https")
+SECURE_SSL_REDIRECT = True
+SECURE_REDIRECT_EXEMPT = [r"^healthz$"]
+# Whether subdomains and browsers' preload lists are bound too is for the domain's owner to say, in nginx's site file.
+SECURE_HSTS_SECONDS = 63072000
+# web.E008 stands in for W009, which counts characters (50) where 43 of base64url are 256 bits.
+SILENCED_SYSTEM_CHECKS = ["security.W005", "security.W021", "security.W009"]
+SECURE_REFERRER_POLICY = "no-referrer"
+X_FRAME_OPTIONS = "DENY"
+
+STATIC_URL = "/static/"
+STATIC_ROOT = STATE_DIR / "static"
+STORAGES = {
+    # No place for files that people send: nothing in this app may save one.
+    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+}
+
+LANGUAGE_CODE = "en"
+USE_I18N = True
+TIME_ZONE = "UTC"
+USE_TZ = True
+
+LOG_LEVEL = env.text("LOG_LEVEL", "INFO").upper()
+LOGGING = logging_config(LOG_LEVEL)
+

@@ -1,0 +1,25 @@
+#!/usr/bin/env python3
+"""Management commands of the web tier's app."""
+
+import os
+import sys
+
+# Python puts this file's folder first on sys.path, where web_app/collections would stand before the standard library's
+# module of that name. So this comes before any other import: most of the library needs `collections`.
+sys.path[0] = os.path.dirname(os.path.dirname(os.path.abspath(__file__)))
+
+
+def main() -> None:
+    os.environ.setdefault("DJANGO_SETTINGS_MODULE", "web_app.config.settings")
+
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as exc:
+        sys.exit(f"web_app does not start: {exc}")
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,98 @@
+"""What an upload token says: docs/token-format.md, spelled for the side that makes tokens.
+
+services_app spells the same claims for the side that checks them; tests/contract holds the two together. No Django here.
+"""
+
+import hashlib
+import re
+from base64 import urlsafe_b64encode
+from dataclasses import dataclass, field
+
+SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
+COLLECTION = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SHA256 = re.compile(r"[0-9a-f]{64}")
+MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})")
+BINDING = re.compile(r"[A-Za-z0-9_-]{43}")
+_UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
+MAX_UPLOADS = 10_000
+MAX_MEDIA_TYPES = 64
+
+
+class ClaimError(ValueError):
+    """A token was about to be made that the services tier would refuse. Names the claim, not its value."""
+
+    def __init__(self, claim: str):
+        super().__init__(f"the claim {claim} is not what docs/token-format.md allows")
+        self.claim = claim
+
+
+def cookie_digest(binding: str) -> str:
+    """base64url, without padding, of the SHA-256 of the binding cookie's value."""
+    return urlsafe_b64encode(hashlib.sha256(binding.encode("ascii")).digest()).decode("ascii").rstrip("=")
+
+
+@dataclass(frozen=True, kw_only=True)
+class UploadClaims:
+    """One permission to upload. Times are whole seconds since the epoch, sizes are bytes. Raises ClaimError."""
+
+    issuer: str
+    audience: str
+    issued_at: int
+    grant: str
+    subject: str
+    start_by: int
+    expires: int
+    collection: str
+    max_size: int
+    max_uploads: int = 1
+    length: int | None = None
+    sha256: str | None = None
+    media_types: tuple[str, ...] = field(default=())
+    upload_id: str | None = None
+    cookie_sha256: str | None = None
+
+    def __post_init__(self) -> None:
+        def need(claim: str, holds: object) -> None:
+            if not holds:
+                raise ClaimError(claim)
+
+        need("iss", self.issuer)
+        need("aud", self.audience)
+        need("jti", _UUID7.fullmatch(self.grant))
+        need("sub", SUBJECT.fullmatch(self.subject))
+        need("start_by", self.issued_at < self.start_by <= self.expires)
+        need("collection", COLLECTION.fullmatch(self.collection))
+        need("max_size", self.max_size > 0)
+        need("max_uploads", 1 <= self.max_uploads <= MAX_UPLOADS)
+        need("length", self.length is None or 0 <= self.length <= self.max_size)
+        need("sha256", self.sha256 is None or SHA256.fullmatch(self.sha256))
+        need("media_types", len(self.media_types) <= MAX_MEDIA_TYPES and all(MEDIA_TYPE.fullmatch(one) for one in self.media_types))
+        need("upload_id", self.upload_id is None or _UUID7.fullmatch(self.upload_id))
+        need("cnf", self.cookie_sha256 is None or BINDING.fullmatch(self.cookie_sha256))
+
+    def payload(self) -> dict:
+        """The JSON object that is signed; an optional claim that says nothing is left out."""
+        claims: dict = {
+            "iss": self.issuer,
+            "aud": self.audience,
+            "iat": self.issued_at,
+            "nbf": self.issued_at,
+            "jti": self.grant,
+            "sub": self.subject,
+            "start_by": self.start_by,
+            "exp": self.expires,
+            "collection": self.collection,
+            "max_size": self.max_size,
+            "max_uploads": self.max_uploads,
+        }
+        if self.length is not None:
+            claims["length"] = self.length
+        if self.sha256 is not None:
+            claims["sha256"] = self.sha256
+        if self.media_types:
+            claims["media_types"] = list(self.media_types)
+        if self.upload_id is not None:
+            claims["upload_id"] = self.upload_id
+        if self.cookie_sha256 is not None:
+            claims["cnf"] = {"cookie_sha256": self.cookie_sha256}
+        return claims
