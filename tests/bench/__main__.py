@@ -52,9 +52,7 @@ def _bench(options: argparse.Namespace) -> int:
         _say(f"memory: sluice, {memory.SMALL // MIB} MiB, then {memory.BIG // MIB} MiB …")
         growth = memory.growth("sluice", pki)
     lines = {name: line for name in options.targets if (line := summary.line(name, runs))}
-    result = report.Result(
-        size, options.rounds, runs, lines, left_out, growth, summary.aims(lines, runs, growth)
-    )
+    result = report.Result(size, options.rounds, runs, lines, left_out, growth, summary.aims(lines, runs, growth))
     print(report.show(result))
     print(f"\nJSON: {report.keep(result)}")
     return 1 if any(run.error for run in runs) else 0
@@ -72,9 +70,7 @@ def _options(arguments: list[str]) -> argparse.Namespace:
         description="Measure Sluice against other ways of doing it; docs/benchmarks.md says how to read it.",
     )
     parser.add_argument("--rounds", type=int, help=f"how often each target runs (default: {ROUNDS})")
-    parser.add_argument(
-        "--size", type=int, metavar="MIB", help=f"size of the upload in MiB (default: {SIZE})"
-    )
+    parser.add_argument("--size", type=int, metavar="MIB", help=f"size of the upload in MiB (default: {SIZE})")
     parser.add_argument(
         "--targets",
         type=_names,
@@ -103,9 +99,7 @@ def _names(text: str) -> list[str]:
     names = text.split(",")
     unknown = [name for name in names if name not in TARGETS]
     if unknown:
-        raise argparse.ArgumentTypeError(
-            f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}"
-        )
+        raise argparse.ArgumentTypeError(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
     return names
 
 

@@ -78,9 +78,7 @@ def send(plan: Plan) -> Outcome:
             status, reply, broken = _answer(wire, plan.method)
     ended = time.monotonic()
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return Outcome(
-        status, ended - started, ended - handed_over, used.ru_utime + used.ru_stime, reply, error or broken
-    )
+    return Outcome(status, ended - started, ended - handed_over, used.ru_utime + used.ru_stime, reply, error or broken)
 
 
 def _send_all(wire: ssl.SSLSocket, opening: bytes, plan: Plan, closing: bytes) -> str:

@@ -70,9 +70,7 @@ class Processes:
             self._services.pop().stop()
 
 
-def start_nginx(
-    processes: Processes, label: str, prefix: Path, template: str, port: int, **values: object
-) -> int:
+def start_nginx(processes: Processes, label: str, prefix: Path, template: str, port: int, **values: object) -> int:
     """Run tests/bench/nginx/<template> with every @NAME@ replaced; its folders lie under `prefix`."""
     for name in ("conf", "logs", "temp"):
         (prefix / name).mkdir(parents=True, exist_ok=True)

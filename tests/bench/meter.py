@@ -51,11 +51,8 @@ class Meter:
     def _gained(self, tier: str, after: dict[int, processes.Reading], field: str) -> float:
         before = self._before[tier]
         return sum(
-            getattr(one, field) - (getattr(before[pid], field) if pid in before else 0)
-            for pid, one in after.items()
+            getattr(one, field) - (getattr(before[pid], field) if pid in before else 0) for pid, one in after.items()
         )
 
     def _short(self, path: Path) -> str:
-        return str(
-            path.relative_to(self._target.folder) if path.is_relative_to(self._target.folder) else path
-        )
+        return str(path.relative_to(self._target.folder) if path.is_relative_to(self._target.folder) else path)

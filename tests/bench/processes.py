@@ -11,7 +11,7 @@ PROC = Path("/proc")
 
 @dataclasses.dataclass
 class Reading:
-    """One process at one moment. `cpu` (s) holds ended children too; `written` is what it dirtied on disks."""
+    """One process at one moment. `cpu` (s) holds ended children too; `written`: what it dirtied on disks."""
 
     label: str
     cpu: float
@@ -35,9 +35,7 @@ def read(labelled: dict[int, str]) -> dict[int, Reading]:
     for pid, label in labelled.items():
         try:
             process = psutil.Process(pid)
-            readings[pid] = Reading(
-                label, sum(process.cpu_times()[:4]), _peak(pid), process.io_counters().write_bytes
-            )
+            readings[pid] = Reading(label, sum(process.cpu_times()[:4]), _peak(pid), process.io_counters().write_bytes)
         except (psutil.NoSuchProcess, FileNotFoundError, ProcessLookupError):
             continue
     return readings

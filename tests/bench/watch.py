@@ -48,8 +48,6 @@ class Watch:
 
     def _add(self, folder: Path) -> None:
         for place, _, _ in os.walk(folder):
-            watch = self._libc.inotify_add_watch(
-                self._handle, os.fsencode(place), IN_MODIFY | IN_CREATE | IN_MOVED_TO
-            )
+            watch = self._libc.inotify_add_watch(self._handle, os.fsencode(place), IN_MODIFY | IN_CREATE | IN_MOVED_TO)
             if watch >= 0:
                 self._folders[watch] = Path(place)

@@ -4,11 +4,16 @@ import abc
 import shutil
 from pathlib import Path
 
+import dev.nginx
 from dev.pki import Pki
 from tests.bench import ground
 from tests.bench.client import Plan
 
 MIB = 1 << 20
+
+
+# Sluice's own TLS settings, so that all edges do the same work.
+SNIPPETS = dev.nginx.TREE / "snippets"
 
 
 class Target(abc.ABC):
@@ -65,16 +70,22 @@ class BehindEdge(Target):
             "edge.conf",
             self.port,
             body="" if self.buffered else f"include {ground.CONFS}/unbuffered.conf;",
-            mtls=(ground.CONFS / "mtls.conf").read_text() if mtls else "",
             scheme="https" if mtls else "http",
-            upstream=upstream,
-            edge_tls=ground.CONFS / "tls.conf",
-            edge_cert=self.pki.edge_cert,
-            edge_key=self.pki.edge_key,
-            inside_ca=self.pki.inside_ca,
-            nginx_cert=self.pki.nginx_cert,
-            nginx_key=self.pki.nginx_key,
+            **self.edge_values(upstream, mtls),
         )
+
+    def edge_values(self, upstream: str, mtls: bool) -> dict[str, object]:
+        """What every edge is filled in with; certificates come last, as mtls.conf names some too."""
+        return {
+            "mtls": (ground.CONFS / "mtls.conf").read_text() if mtls else "",
+            "upstream": upstream,
+            "snippets": SNIPPETS,
+            "edge_cert": self.pki.edge_cert,
+            "edge_key": self.pki.edge_key,
+            "inside_ca": self.pki.inside_ca,
+            "nginx_cert": self.pki.nginx_cert,
+            "nginx_key": self.pki.nginx_key,
+        }
 
     def start_services(self, label: str, command: list, port: int, **environment: str) -> None:
         self._services = {label: self.processes.start(label, command, port, **environment)}

@@ -55,9 +55,7 @@ class Inhouse(BehindEdge):
         self.start_edge(f"unix:{socket}", mtls=False)
 
     def ask(self, size: int, seed: int) -> Plan:
-        return self.put(
-            "/upload", size, seed, method="POST", form_field="file", file_name=f"bench-{seed}.bin"
-        )
+        return self.put("/upload", size, seed, method="POST", form_field="file", file_name=f"bench-{seed}.bin")
 
     def tiers(self) -> dict[str, dict[str, int]]:
         tiers = super().tiers()
