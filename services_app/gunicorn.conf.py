@@ -28,8 +28,8 @@ bind = (
 )
 backlog = 1024
 
-# One process, many threads: a thread waits in recv or in write for nearly all of an upload, without the interpreter lock.
-# gthread, since the sync worker is killed by `timeout` in the middle of a long body.
+# One process, many threads: a thread waits in recv or in write for nearly all of an upload, without the interpreter
+# lock. gthread, since the sync worker is killed by `timeout` in the middle of a long body.
 worker_class = "gthread"
 workers = 1
 threads = int(

@@ -1,7 +1,7 @@
 """Logs: one JSON object a line on stderr, made of event words, ids and counts.
 
-Names, paths, tokens and payloads never get in: an exception is logged as its class, errno and places in the code, not as
-its message, since messages of OSError and of parsers quote what they were given.
+Names, paths, tokens and payloads never get in: an exception is logged as its class, errno and places in the code,
+not as its message, since messages of OSError and of parsers quote what they were given.
 """
 
 import json

@@ -16,8 +16,8 @@ EVENTS = ("committed", "aborted", "deleted")
 def append(event: str, *, upload_id: uuid.UUID, grant_id: uuid.UUID, at: datetime, facts: dict) -> Entry:
     """Add an entry at the head of the chain, inside the caller's transaction.
 
-    `facts` hold counts, digests and codes, never a name or path. Raises TransactionManagementError outside a transaction
-    (an entry must stand or fall with the change that it tells of) and ValueError for an unknown event.
+    `facts` hold counts, digests and codes, never a name or path. Raises TransactionManagementError outside a
+    transaction (an entry must stand or fall with the change that it tells of) and ValueError for an unknown event.
     """
     if event not in EVENTS:
         raise ValueError(event)

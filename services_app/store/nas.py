@@ -1,8 +1,8 @@
 """The NAS side of the services tier.
 
-    <NAS_ROOT>/.sluice-store                                      the sentinel
-    <NAS_ROOT>/staging/<upload_id>                                unfinished bytes
-    <NAS_ROOT>/collections/<slug>/<year>/<month>/<upload_id>/     one object, its safe name, and <safe name>.manifest.json
+    <NAS_ROOT>/.sluice-store                                    the sentinel
+    <NAS_ROOT>/staging/<upload_id>                              unfinished bytes
+    <NAS_ROOT>/collections/<slug>/<year>/<month>/<upload_id>/   one object under its safe name, and its manifest
 
 An object's name, in this interface, is its path below `collections/`.
 """
@@ -82,8 +82,8 @@ class LocalFileSystemStorage:
     def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> str:
         """Give the staged bytes, which must be durable already, their final name; return the object's name.
 
-        A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no partial
-        file ever stands under its final name. Safe to repeat after a crash at any point. Raises ObjectExists,
+        A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no
+        partial file ever stands under its final name. Safe to repeat after a crash at any point. Raises ObjectExists,
         ObjectUnknown (neither staged nor published), CollectionUnknown, StoreFull, StoreUnavailable (nothing is
         visible) or StoreUncertain (it may be).
         """
@@ -228,7 +228,7 @@ class LocalFileSystemStorage:
 
 
 def _make_directory(parent_fd: int, parent: str, name: str) -> None:
-    """mkdir, durable. Where it exists already its maker may not have synced it yet, so the parent is synced all the same."""
+    """mkdir, durable. Where it exists already its maker may not have synced it yet, so the parent is always synced."""
     fd = os.open(parent, _DIRECTORY, dir_fd=parent_fd)
     try:
         with contextlib.suppress(FileExistsError):

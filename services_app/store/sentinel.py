@@ -1,7 +1,7 @@
 """Is this folder the NAS? The sentinel is a file that `init_store` wrote into the store's root.
 
-A mountpoint whose NAS is not mounted is an ordinary empty folder on the local disk. It has no sentinel, so nothing is ever
-written there. A sentinel with another id is another store.
+A mountpoint whose NAS is not mounted is an ordinary empty folder on the local disk. It has no sentinel, so nothing
+is ever written there. A sentinel with another id is another store.
 """
 
 import json
@@ -18,7 +18,7 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 
 def read(root_fd: int) -> uuid.UUID | None:
-    """The id in the sentinel below `root_fd`, or None when there is none. Raises StoreUnavailable when it is unreadable."""
+    """The id in the sentinel below `root_fd`, or None without one. Raises StoreUnavailable when it is unreadable."""
     try:
         fd = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
     except FileNotFoundError:

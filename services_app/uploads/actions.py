@@ -1,4 +1,6 @@
-"""What happens to an upload. Each change of state is one transaction, compares the generation, and brings its ledger entry.
+"""What happens to an upload.
+
+Each change of state is one transaction, compares the generation, and brings its ledger entry.
 
 A request that lost its lease changes nothing: every update names the generation that it was given.
 """

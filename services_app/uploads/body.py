@@ -101,7 +101,7 @@ class RequestBody:
         return len(data)
 
     def _take_over(self) -> bytes | None:
-        """What gunicorn has read of the body already, after making it believe that the rest was read; None to leave it be."""
+        """What gunicorn holds of the body already, after making it believe that all was read; None to leave it be."""
         reader = getattr(self._input, "reader", None)
         known = gunicorn.version_info[0] in _DIRECT_WITH and isinstance(reader, LengthReader)
         if not known or self._socket is None:

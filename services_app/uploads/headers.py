@@ -1,4 +1,4 @@
-"""What does the sender say about the file? Everything here is a claim of the sender and is checked against the bytes."""
+"""What does the sender say about the file? All of it is a claim, and is checked against the bytes."""
 
 import base64
 import binascii
@@ -68,11 +68,11 @@ def announced_digest(header: str) -> str | None:
 
 
 def file_name(content_disposition: str) -> str:
-    """A safe name from Content-Disposition (RFC 6266; `filename*` by RFC 8187). Never raises: a bad name is made a good one."""
+    """A safe name from Content-Disposition (RFC 6266, RFC 8187). Never raises: a bad name is made a good one."""
     try:
         # WSGI hands over latin-1; senders that put raw UTF-8 into a header mean UTF-8.
         text = content_disposition.encode("latin-1").decode("utf-8", "replace")
-        _, parameters = parse_header_parameters(text, max_length=None)
+        _, parameters = parse_header_parameters(text)
     except ValueError:
         parameters = {}
     return safe_name(parameters.get("filename", ""))

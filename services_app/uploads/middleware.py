@@ -23,13 +23,16 @@ class ProblemMiddleware:
         if request.upload_id is not None:
             response["X-Upload-Id"] = str(request.upload_id)
         response["Cache-Control"] = "no-store"
+        if response.status_code != 204:
+            # With a length nginx knows where the answer ends while the connection is still being drained.
+            response["Content-Length"] = str(len(response.content))
         return response
 
     def process_exception(self, request, exc):
         problem = as_problem(exc)
         if isinstance(problem, errors.InternalError):
             log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
-        return problem_response(problem, request.META, body_unread=_has_unread_body(request))
+        return problem_response(problem, request)
 
 
 def as_problem(exc: Exception) -> errors.Problem:
@@ -41,10 +44,3 @@ def as_problem(exc: Exception) -> errors.Problem:
     if isinstance(exc, StoreError):
         return errors.of_store(exc)
     return errors.InternalError()
-
-
-def _has_unread_body(request) -> bool:
-    reader = request.body_reader
-    if reader is not None and reader.length is not None:
-        return reader.received < reader.length
-    return request.META.get("CONTENT_LENGTH", "") not in ("", "0") or "HTTP_TRANSFER_ENCODING" in request.META

@@ -21,7 +21,7 @@ log = logging.getLogger("sluice.recover")
 
 
 def settle_stale_uploads_of(grant_id: uuid.UUID) -> None:
-    """Settle what a new request under the same grant would otherwise collide with. Raises StoreUnavailable, a Problem."""
+    """Settle what a new request under the same grant would collide with. Raises the Problem StoreUnavailable."""
     for upload in stale_uploads().filter(grant_id=grant_id):
         settle(upload)
 

@@ -14,8 +14,8 @@ from services_app.store.nas import LocalFileSystemStorage
 
 class Command(BaseCommand):
     help = (
-        "Write the sentinel into NAS_ROOT and make its folders. Run it once, while the NAS is mounted; run it again with "
-        "--collection to add a collection. A store that exists already is adopted, never overwritten."
+        "Write the sentinel into NAS_ROOT and make its folders. Run it once, while the NAS is mounted; run it again "
+        "with --collection to add a collection. A store that exists already is adopted, never overwritten."
     )
 
     def add_arguments(self, parser):
@@ -63,7 +63,7 @@ class Command(BaseCommand):
         return found, made
 
     def _probe(self, store: LocalFileSystemStorage) -> None:
-        """A store that cannot link or sync a folder cannot keep the commit protocol: say so now, not at the first upload."""
+        """A store that cannot link or sync a folder cannot keep the commit protocol: say so now."""
         with store.mounted() as root_fd:
             one, two = (f"{sentinel.STAGING}/.probe-{uuid.uuid4()}" for _ in range(2))
             os.close(os.open(one, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600, dir_fd=root_fd))
@@ -73,8 +73,8 @@ class Command(BaseCommand):
                 os.fsync(root_fd)
             except OSError as exc:
                 raise CommandError(
-                    f"The file system of NAS_ROOT cannot hard-link or sync a folder ({exc.strerror}), which Sluice needs "
-                    "to publish without overwriting."
+                    f"The file system of NAS_ROOT cannot hard-link or sync a folder ({exc.strerror}), which "
+                    "Sluice needs to publish without overwriting."
                 ) from exc
             finally:
                 os.unlink(one, dir_fd=root_fd)

@@ -10,8 +10,8 @@ from services_app.uploads.states import State
 
 class Command(BaseCommand):
     help = (
-        "Bring uploads that a crash left behind to their end (committed or aborted), and write manifests that are missing. "
-        "Safe at any time, also while uploads run."
+        "Bring uploads that a crash left behind to their end (committed or aborted), and write manifests that are "
+        "missing. Safe at any time, also while uploads run."
     )
 
     def handle(self, *args, **options):
