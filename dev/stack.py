@@ -180,7 +180,15 @@ class Stack:
         self._claim()
         self.keys = pki.Pki(self.state / "pki")
         self.web_socket = self._socket_path()
-        nginx.lay_out(self.prefix, self.nginx_tree, site.render(self))
+        own_site = site.render(
+            self.nginx_tree / "site.example.conf",
+            port=self.edge_port,
+            web_socket=self.web_socket,
+            uploads_port=self.uploads_port,
+            control_port=self.control_port,
+            keys=self.keys,
+        )
+        nginx.lay_out(self.prefix, self.nginx_tree, own_site)
         gunicorn = [sys.executable, "-m", "gunicorn"]
         web = [*gunicorn, "-c", "web_app/gunicorn.conf.py", "web_app.config.wsgi"]
         services = [*gunicorn, "-c", "services_app/gunicorn.conf.py", "services_app.config.wsgi"]
