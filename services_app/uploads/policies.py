@@ -45,7 +45,8 @@ def size_limit(claims: Claims) -> int:
 def free_slot(claims: Claims) -> int:
     """The lowest free slot of the grant, counted from 0.
 
-    A running upload whose lease ran out holds none, since it is settled before the next one begins. Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
+    A running upload whose lease ran out holds none, since it is settled before the next one begins. Raises
+    TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
     now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
