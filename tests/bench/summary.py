@@ -128,6 +128,6 @@ def _nothing_written(runs: list[Run]) -> Aim:
         return Aim(text, "", None)
     written = max(run.cost.web_written for run in runs)
     # A log is the only file that the web tier may touch; anything else would have to be looked at.
-    other = sorted({path for run in runs for path in run.cost.web_files if "log" not in path.rpartition("/")[2]})
+    other = sorted({path for run in runs for path in run.cost.web_files if "logs" not in path.split("/")})
     measured = f"{written / 1024:.0f} KiB written while {runs[0].size // MIB} MiB passed"
     return Aim(text, measured + (f"; files: {', '.join(other)}" if other else ""), written <= WEB_WRITTEN_LIMIT)
