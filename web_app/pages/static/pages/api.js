@@ -6,6 +6,7 @@ export class WebApi {
   #csrfToken;
   #sessionUrl;
   #person;
+  #creating = Promise.resolve();
 
   constructor({ csrfToken, sessionUrl, person }) {
     this.#csrfToken = csrfToken;
@@ -13,8 +14,12 @@ export class WebApi {
     this.#person = person;
   }
 
+  /** One after the other: the first answer sets the cookie that this browser's later tokens are bound to. */
   createGrant(collection, size, signal) {
-    return this.#send("POST", "/api/v1/uploads", { collection, size }, signal);
+    const create = () => this.#send("POST", "/api/v1/uploads", { collection, size }, signal);
+    const grant = this.#creating.then(create, create);
+    this.#creating = grant;
+    return grant;
   }
 
   postReceipt(receipt, signal) {

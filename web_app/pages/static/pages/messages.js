@@ -28,14 +28,19 @@ const CUT_OFF = {
   action: "retry",
 };
 
+const TOO_LARGE = ({ bytes, limit }) => ({
+  title: "The file is too large",
+  text: `${bytes > limit
+    ? `It has ${size(bytes)}; this collection takes at most ${size(limit)} for one file.`
+    : `It has ${size(bytes)}, which is more than the storage takes for one file.`} ${NOTHING_STORED} `
+    + "Choose another collection, or ask your Sluice operator for a higher limit.",
+  action: "none",
+});
+
 const MESSAGES = {
   // The file
-  too_large: ({ bytes, limit }) => ({
-    title: "The file is too large",
-    text: `It has ${size(bytes)}; this collection takes at most ${limit ? size(limit) : "less"} for one file. ${NOTHING_STORED} `
-      + "Choose another collection, or ask its owner for a higher limit.",
-    action: "none",
-  }),
+  too_large: TOO_LARGE,         // said by the services tier
+  size_over_limit: TOO_LARGE,   // said by web_app
   type_refused: ({ types }) => ({
     title: "This type of file is not accepted here",
     text: `The type is read from the file's content, not from its name.${types ? ` This collection takes ${types}.` : ""} `
@@ -93,7 +98,7 @@ const MESSAGES = {
     text: "This list belongs to the person who opened it. Sign in as that person again, or reload the page to start a new list.",
     action: "signin",
   },
-  upload_forbidden: {
+  collection_forbidden: {
     title: "You may not upload to this collection",
     text: `Your permission may have changed since this page was opened. ${NOTHING_STORED} Reload the page to see your collections, or ask the collection's owner.`,
     action: "none",
@@ -115,11 +120,6 @@ const MESSAGES = {
     text: `The upload was not completed. ${NOTHING_STORED} Try again. If it happens again, tell your Sluice operator the code below.`,
     action: "retry",
   },
-  upload_abandoned: {
-    title: "The server gave this upload up",
-    text: `It may have been restarted. ${NOTHING_STORED} Try again.`,
-    action: "retry",
-  },
 
   // The permission
   token_expired: TOKEN_OLD,
@@ -127,6 +127,12 @@ const MESSAGES = {
   token_binding: {
     title: "The permission for this upload belongs to another browser session",
     text: `Your browser did not send back the cookie that it was tied to. ${NOTHING_STORED} Check that cookies are allowed for this site, then try again.`,
+    action: "retry",
+  },
+  fate_unknown: {
+    title: "The permission ran out while the file was on its way",
+    text: "This page may no longer ask what became of it. Look at your uploads in some minutes: if the whole file had arrived, it is "
+      + "listed there as stored. If not, try again: the upload starts from the beginning.",
     action: "retry",
   },
   token_not_yet_valid: {
@@ -144,6 +150,7 @@ const MESSAGES = {
 
   // The page itself
   request_malformed: PAGE_FAULT,
+  csrf_failed: PAGE_FAULT,
   length_required: PAGE_FAULT,
   not_found: PAGE_FAULT,
   method_not_allowed: PAGE_FAULT,

@@ -14,8 +14,9 @@ import { backoff, pause } from "./wait.js";
 const POLL_MS = 1000;
 const OUTAGE_MS = 60000;            // how long an unreachable server is asked again before the person is
 const CANCEL_MS = 10000;            // how long cancelling waits to learn what became of the bytes
+const RENEW_MS = 60000;             // a permission that was good for less is not asked for again
 const DEFAULT_WAIT = 5;             // seconds, for a 423, 429 or 503 without Retry-After
-// The token, not the file, is at fault: a new grant cures it, once.
+// The token, not the file, is at fault: a new grant cures it.
 const STALE_TOKEN = new Set(["token_start_by", "token_expired", "token_binding"]);
 
 export class Transfer extends EventTarget {
@@ -23,6 +24,7 @@ export class Transfer extends EventTarget {
   #stop = null;                     // AbortController of what is running
   #resource = null;
   #grant = null;
+  #grantedAt = 0;
   #dead = new Set();                // uploads of earlier tries under this grant: their offsets mean nothing now
   #sent = false;                    // a PUT was begun under this grant, so its fate has to be asked first
   #renewed = false;
@@ -64,7 +66,7 @@ export class Transfer extends EventTarget {
       await this.#confirm(signal);
     } catch (error) {
       if (error.name === "AbortError") await this.#cancelled();
-      else this.#become("stopped", await this.#reason(error));
+      else await this.#stopped(error);
     }
   }
 
@@ -91,9 +93,8 @@ export class Transfer extends EventTarget {
         return await this.#attempt(signal);
       } catch (error) {
         if (!(error instanceof Problem)) throw error;
-        if (STALE_TOKEN.has(error.code) && !this.#renewed) {
-          this.#renewed = true;
-          this.#forgetGrant();
+        if (STALE_TOKEN.has(error.code)) {
+          this.#renewPermission(error);
         } else if (error.passes) {
           await this.#waitFor(error, signal);
         } else {
@@ -107,6 +108,7 @@ export class Transfer extends EventTarget {
     this.#become("preparing");
     if (this.#grant === null) {
       this.#grant = await this.#api.createGrant(this.collection.slug, this.file.size, signal);
+      this.#grantedAt = performance.now();
       this.#resource = new UploadResource(this.#grant.upload_url);
     } else if (this.#sent) {
       const stored = await this.#learnFate(signal, { past: true });
@@ -114,6 +116,14 @@ export class Transfer extends EventTarget {
     }
     await this.#resource.check(this.file, signal);
     return this.#put(signal);
+  }
+
+  /** A fresh permission that is refused as stale cannot be cured by one more. */
+  #renewPermission(refusal) {
+    if (this.#sent) throw new Problem({ code: "fate_unknown" });
+    if (this.#renewed && performance.now() - this.#grantedAt < RENEW_MS) throw refusal;
+    this.#renewed = true;
+    this.#abandon();
   }
 
   async #put(signal) {
@@ -140,7 +150,8 @@ export class Transfer extends EventTarget {
     }
     const stored = await this.#learnFate(signal, { past: false });
     if (stored) return stored;
-    throw new NoAnswer();
+    // The services tier answers, and has nothing of this file.
+    throw new Problem({ code: "body_cut_off" });
   }
 
   /** Progress is what the services tier says it has taken, never what the browser has buffered. */
@@ -212,7 +223,7 @@ export class Transfer extends EventTarget {
   }
 
   #isReceiving(upload) {
-    return upload.state === "claimed" || upload.state === "receiving";
+    return upload.state === "receiving" || upload.state === "committing";
   }
 
   #took(offset) {
@@ -248,6 +259,15 @@ export class Transfer extends EventTarget {
     this.until = performance.now() + seconds * 1000;
     this.#become("waiting", problem);
     await pause(seconds * 1000, signal);
+  }
+
+  async #stopped(error) {
+    const problem = await this.#reason(error);
+    // Nothing was sent under it, so another try may as well ask for a new permission.
+    if (!this.#sent) this.#abandon();
+    // Its fate cannot be asked with this token any more.
+    if (problem.code === "fate_unknown") this.#forgetGrant();
+    this.#become("stopped", problem);
   }
 
   /** The person gave it up; the file may have been stored a moment before all the same, and then that is what is true. */
