@@ -1,6 +1,7 @@
 """The commands of ./run. Standard library only: listing and `--help` work before anything is set up."""
 
 import argparse
+import os
 import sys
 import textwrap
 
@@ -26,6 +27,10 @@ def main(arguments: list[str]) -> int:
         return 2
     except KeyboardInterrupt:
         return 130
+    except BrokenPipeError:
+        # Who read our output (`| head`) has gone; what Python would still flush goes nowhere.
+        os.dup2(os.open(os.devnull, os.O_WRONLY), sys.stdout.fileno())
+        return 1
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:

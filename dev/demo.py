@@ -1,14 +1,13 @@
 """`./run demo`: everything on this machine until Ctrl-C."""
 
 import os
-import signal
 import sys
 import time
 from pathlib import Path
 
 from dev import nginx
 from dev.paths import STATE
-from dev.processes import StartFailed, is_free
+from dev.processes import StartFailed, end_in_order_when_told, is_free
 from dev.stack import Stack
 
 
@@ -16,8 +15,7 @@ def main(port: int) -> int:
     if not is_free(port):
         print(f"Port {port} is in use (or not allowed). Choose another:  ./run demo --port {port + 1}", file=sys.stderr)
         return 2
-    # `kill` on this process must stop the others as Ctrl-C does.
-    signal.signal(signal.SIGTERM, lambda *_: sys.exit(143))
+    end_in_order_when_told()
     try:
         stack = Stack(STATE / "demo", port=port)
         shown = ".".join(map(str, nginx.version(stack.nginx_binary)))
@@ -57,7 +55,9 @@ With curl: a token for the API key, then the file.
   TOKEN=$(curl -sS --cacert {ca} -H "Authorization: Bearer $(cat {key})" \\
     --json '{{"collection": "{stack.collection}"}}' {stack.url}/api/v1/uploads \\
     | python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')
-  curl --cacert {ca} -H "Authorization: Bearer $TOKEN" -T FILE {stack.url}/u
+  FILE=scan.zip
+  curl --cacert {ca} -H "Authorization: Bearer $TOKEN" \\
+    -H "Content-Disposition: attachment; filename=\\"$FILE\\"" -T "$FILE" {stack.url}/u
 
 Ctrl-C stops everything."""
 

@@ -15,7 +15,7 @@ import psutil
 from dev import environments
 from dev.client import Client
 from dev.paths import ROOT, STATE
-from dev.processes import StartFailed
+from dev.processes import StartFailed, end_in_order_when_told
 from dev.stack import Stack
 
 # What the web tier may write while a file passes: access-log lines, which the kernel counts in whole pages.
@@ -43,12 +43,12 @@ def main(file: str, *, as_json: bool) -> int:
     path = Path(file)
     if not path.is_file():
         return _end(as_json, f"{file} is not a file.", None)
-    STATE.mkdir(exist_ok=True)
+    end_in_order_when_told()
     state = Path(tempfile.mkdtemp(prefix="once-", dir=STATE))
     try:
         _say("Starting nginx, web_app and services_app …")
         with Stack(state) as stack:
-            _say(f"Sending {path.stat().st_size / (1 << 20):,.1f} MiB …")
+            _say(f"Sending {path.stat().st_size:,} bytes …")
             result = send_once(stack, path)
     except (NotHeld, StartFailed) as failure:
         return _end(as_json, f"{failure}\nLogs: {_short(state / 'logs')}", None)

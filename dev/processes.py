@@ -6,6 +6,7 @@ import resource
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from pathlib import Path
@@ -144,6 +145,12 @@ def _holds(check) -> bool:
 def _shown(service: Service) -> str:
     tail = service.tail() or "(nothing)"
     return f"The end of {service.log}:\n" + "\n".join("  " + line for line in tail.splitlines())
+
+
+def end_in_order_when_told() -> None:
+    """Let `kill` on ./run stop its children as Ctrl-C does; and Ctrl-C work where a shell's `&` switched it off."""
+    signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
+    signal.signal(signal.SIGINT, signal.default_int_handler)
 
 
 def free_ports(count: int) -> list[int]:

@@ -76,9 +76,12 @@ class Stack:
         try:
             self._lay_out()
             self._set_up()
-            for service in self.services.values():
-                service.start()
-            self.wait_until_healthy()
+            # The edge last: before that it could only log that nobody answers.
+            behind = [name for name in self.services if name != "nginx"]
+            for name in behind:
+                self.services[name].start()
+            self.wait_until_healthy(*behind)
+            self.start_process("nginx")
         except BaseException:
             self.stop()
             raise
@@ -175,7 +178,7 @@ class Stack:
 
     # -- how it is made ------------------------------------------------------------------------------------
     def _lay_out(self) -> None:
-        for folder in (self.web_state, self.services_state, self.nas, self.logs):
+        for folder in (self.state, self.web_state, self.services_state, self.nas, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
         self._claim()
         self.keys = pki.Pki(self.state / "pki")
