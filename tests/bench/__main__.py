@@ -2,10 +2,12 @@
 
 import argparse
 import fcntl
+import os
 import shutil
 import sys
 
 from dev.pki import Pki
+from dev.processes import StartFailed
 from tests.bench import ground, measure, memory, report, summary
 from tests.bench.targets import TARGETS
 from tests.bench.targets.base import MIB
@@ -35,8 +37,21 @@ def _bench(options: argparse.Namespace) -> int:
     if shutil.disk_usage(ground.FOLDER).free < needed:
         print(f"The bench needs {needed // MIB} MiB free under {ground.FOLDER}.", file=sys.stderr)
         return 2
+    load = os.getloadavg()[0]
     pki = Pki(ground.FOLDER / "pki")
-    runs, left_out = [], {}
+    runs, left_out, broken = _rounds(options, size, pki)
+    growth = _growth(pki) if options.memory and "sluice" in options.targets else None
+    lines = {name: line for name in options.targets if (line := summary.line(name, runs))}
+    aims = summary.aims(lines, runs, growth)
+    result = report.Result(size, options.rounds, load, runs, lines, left_out, growth, aims)
+    print(report.show(result))
+    print(f"\nJSON: {report.keep(result)}")
+    return 1 if broken or any(run.error for run in runs) else 0
+
+
+def _rounds(options: argparse.Namespace, size: int, pki: Pki) -> tuple[list[measure.Run], dict[str, str], bool]:
+    """All runs, why targets were left out, and whether one of these broke (and was not merely missing)."""
+    runs, left_out, broken = [], {}, False
     for number in range(options.rounds):
         for name in _turns(options.targets, number):
             if name in left_out:
@@ -47,15 +62,14 @@ def _bench(options: argparse.Namespace) -> int:
                     runs.append(measure.upload(target, size))
             except ground.Unavailable as why:
                 left_out[name] = str(why)
-    growth = None
-    if options.memory and "sluice" in options.targets:
-        _say(f"memory: sluice, {memory.SMALL // MIB} MiB, then {memory.BIG // MIB} MiB …")
-        growth = memory.growth("sluice", pki)
-    lines = {name: line for name in options.targets if (line := summary.line(name, runs))}
-    result = report.Result(size, options.rounds, runs, lines, left_out, growth, summary.aims(lines, runs, growth))
-    print(report.show(result))
-    print(f"\nJSON: {report.keep(result)}")
-    return 1 if any(run.error for run in runs) else 0
+            except (StartFailed, RuntimeError) as why:
+                left_out[name], broken = str(why), True
+    return runs, left_out, broken
+
+
+def _growth(pki: Pki) -> memory.Growth:
+    _say(f"memory: sluice, {memory.SMALL // MIB} MiB, then {memory.BIG // MIB} MiB …")
+    return memory.growth("sluice", pki)
 
 
 def _turns(names: list[str], number: int) -> list[str]:

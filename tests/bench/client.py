@@ -50,7 +50,7 @@ class Outcome:
 
 
 def blocks(size: int, seed: int):
-    """The body in views of at most 1 MiB: random bytes, each block numbered so that none equals another."""
+    """The body in views of at most 1 MiB, each good until the next: random bytes, numbered so that none repeats."""
     block = bytearray(random.Random(seed).randbytes(BLOCK))
     for number, start in enumerate(range(0, size, BLOCK)):
         block[:8] = number.to_bytes(8, "big")

@@ -38,6 +38,7 @@ HEAD = (
 class Result:
     size: int
     rounds: int
+    load: float  # of the machine before the first run: others at work make every number worse
     runs: list[Run]
     lines: dict[str, Line]
     left_out: dict[str, str]  # target → why it did not run
@@ -55,15 +56,20 @@ def show(result: Result) -> str:
         *(_row(row, widths) for row in rows[1:]),
     ]
     rounds = f"{result.rounds} round{'s' if result.rounds != 1 else ''}"
-    parts = [f"{result.size // MIB} MiB, {rounds}, medians; {place()}", "\n".join(table)]
+    began = f"load before {result.load:.2f}"
+    parts = [f"{result.size // MIB} MiB, {rounds}, medians; {place()}; {began}", "\n".join(table)]
     parts += [f"- {name} did not run: {why}" for name, why in result.left_out.items()]
     parts += [f"- {run.target} failed: {run.error}" for run in result.runs if run.error]
+    parts.append("\n".join(["Peak MiB of each process:", *(_peaks(line) for line in result.lines.values())]))
+    if result.growth:
+        gained = " · ".join(f"{label} {more / MIB:+.1f}" for label, more in result.growth.gained().items())
+        parts.append(f"Growth in MiB: {gained}")
     parts.append("\n".join(_aim(aim) for aim in result.aims))
     return "\n\n".join(parts)
 
 
 def keep(result: Result) -> Path:
-    """Write the JSON; returns its path. `latest.json` points at it."""
+    """Write the JSON; returns its path."""
     now = datetime.datetime.now(datetime.UTC)
     path = ground.FOLDER / f"{now:%Y%m%dT%H%M%SZ}.json"
     path.write_text(
@@ -78,9 +84,6 @@ def keep(result: Result) -> Path:
         )
         + "\n"
     )
-    latest = ground.FOLDER / "latest.json"
-    latest.unlink(missing_ok=True)
-    latest.symlink_to(path.name)
     return path
 
 
@@ -103,12 +106,16 @@ def _cells(line: Line) -> tuple[str, ...]:
         f"{line.cpu['web']:.2f}",
         f"{line.cpu['services']:.2f}",
         f"{line.client_cpu:.2f}",
-        f"{line.peak / MIB:.0f}",
+        f"{max(line.peak.values()) / MIB:.0f}",
         f"{line.web_written / MIB:.1f} MiB" if line.web_written >= MIB else f"{line.web_written // 1024} KiB",
         kind.digest,
         "yes" if kind.durable else "no",
         kind.inside,
     )
+
+
+def _peaks(line: Line) -> str:
+    return f"- {line.target}: " + " · ".join(f"{label} {peak / MIB:.0f}" for label, peak in line.peak.items())
 
 
 def _row(cells: tuple[str, ...], widths: list[int]) -> str:

@@ -2,7 +2,7 @@
 
 import dataclasses
 import statistics
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 from tests.bench.measure import Run
 from tests.bench.memory import Growth
@@ -18,7 +18,7 @@ WEB_WRITTEN_LIMIT = 64 * 1024
 
 @dataclasses.dataclass
 class Line:
-    """Medians over the good runs of one target; `peak` is the largest process of a tier, over all runs."""
+    """Medians over the good runs of one target; `peak` (process → bytes) is the worst of all of them."""
 
     target: str
     runs: int
@@ -31,7 +31,7 @@ class Line:
     ask: float
     cpu: dict[str, float]
     client_cpu: float
-    peak: int
+    peak: dict[str, int]
     web_written: int
 
 
@@ -65,9 +65,16 @@ def line(target: str, runs: Sequence[Run]) -> Line | None:
         ask=median(lambda run: run.ask),
         cpu={tier: median(lambda run, tier=tier: run.cost.cpu[tier]) for tier in good[0].cost.cpu},
         client_cpu=median(lambda run: run.client_cpu),
-        peak=max(peak for run in good for peak in run.cost.peak.values()),
+        peak=_worst(run.cost.peak for run in good),
         web_written=max(run.cost.web_written for run in good),
     )
+
+
+def _worst(peaks: Iterable[dict[str, int]]) -> dict[str, int]:
+    worst: dict[str, int] = {}
+    for one in peaks:
+        worst.update({label: max(peak, worst.get(label, 0)) for label, peak in one.items()})
+    return worst
 
 
 def aims(lines: dict[str, Line], runs: Sequence[Run], growth: Growth | None) -> list[Aim]:
