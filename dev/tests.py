@@ -92,7 +92,8 @@ def app_environments() -> dict[str, dict[str, str]]:
     }
     envs["services_app"]["LISTENER"] = "control"
     for app, env in envs.items():
-        (folder / app).mkdir(parents=True, exist_ok=True)
+        # The one for static files too, or whitenoise warns.
+        (folder / app / "static").mkdir(parents=True, exist_ok=True)
         own = {name: value for name, value in env.items() if name not in environments.inherited()}
         lines = (f"{name}={shlex.quote(value)}\n" for name, value in own.items())
         (folder / f"{app}.env").write_text("".join(lines))
