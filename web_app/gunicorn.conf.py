@@ -17,8 +17,8 @@ from web_app.config.logs import logging_config  # noqa: E402
 
 chdir = _root
 
-# (1) A unix socket only. Forwarded headers (scheme, address) are believed because nobody but nginx can connect: that holds
-#     for a socket that owner and group may use, and for no TCP port.
+# (1) A unix socket only. Forwarded headers (scheme, address) are believed because nobody but nginx can connect: that
+#     holds for a socket that owner and group may use, and for no TCP port.
 try:
     bind = env.text("WEB_BIND")
     workers = env.integer("WEB_WORKERS", 2)
@@ -26,7 +26,10 @@ try:
 except ImproperlyConfigured as exc:
     sys.exit(f"web_app does not start: {exc}")
 if not bind.startswith("unix:/"):
-    sys.exit("web_app does not start: WEB_BIND must be unix:/path/of/socket. A TCP port would let others forge X-Forwarded-For.")
+    sys.exit(
+        "web_app does not start: WEB_BIND must be unix:/path/of/socket. "
+        "On a TCP port others could forge X-Forwarded-For."
+    )
 umask = 0o007
 # (2) None of gunicorn's underscore headers (SCRIPT_NAME, PATH_INFO) may override what nginx sent.
 forwarder_headers = ""

@@ -11,7 +11,7 @@ _LONGEST = 7 * 24 * 3600
 
 
 class RollingSession:
-    """Push a session's end ahead while it is used, at most once an hour, and close it a week after log-in at the latest."""
+    """Push a session's end ahead while it is used, at most once an hour; close it a week after log-in at the latest."""
 
     def __init__(self, get_response):
         self.get_response = get_response

@@ -1,7 +1,7 @@
 """Bounds guessing of passwords.
 
-Tries are counted before the password is looked at, so that many at once cannot get past the count; a success gives the try
-back. Keys are digests: what is typed into the name field may be a password.
+Tries are counted before the password is looked at, so that many at once cannot get past the count; a success gives
+the try back. Keys are digests: what is typed into the name field may be a password.
 """
 
 import datetime
@@ -14,8 +14,8 @@ from django.utils.crypto import salted_hmac
 from web_app.accounts.models import SignInTries
 
 WINDOW = datetime.timedelta(minutes=15)
-# A guesser at one address, one who spreads over accounts, one who spreads over addresses. The last bound is wide, since it
-# lets a stranger lock an account's owner out for a while.
+# A guesser at one address, one who spreads over accounts, one who spreads over addresses. The last bound is wide,
+# since it lets a stranger lock an account's owner out for a while.
 BY_ACCOUNT_AND_ADDRESS = 5
 BY_ADDRESS = 50
 BY_ACCOUNT = 100

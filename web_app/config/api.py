@@ -10,7 +10,7 @@ from web_app.config.problems import problem_response
 
 
 class ApiView(View):
-    """Signed-in callers only, unless `public`. CSRF of sessions is the middleware's: it lets only API keys go without."""
+    """Signed-in callers only, unless `public`. CSRF is the middleware's: only API keys go without."""
 
     public = False
 
@@ -25,7 +25,9 @@ class ApiView(View):
     def _answer(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         if not self.public and not request.user.is_authenticated:
             raise errors.NotSignedIn
-        handler = getattr(self, request.method.lower(), None) if request.method.lower() in self.http_method_names else None
+        handler = (
+            getattr(self, request.method.lower(), None) if request.method.lower() in self.http_method_names else None
+        )
         if handler is None:
             raise errors.MethodNotAllowed(self._allowed_methods())
         return handler(request, *args, **kwargs)
@@ -37,8 +39,8 @@ class ApiView(View):
 def json_fields(request: HttpRequest, required: dict[str, type], optional: dict[str, type]) -> dict:
     """The request's JSON object. Raises JsonRequired or RequestMalformed.
 
-    A field of another name is refused: nobody may slip in a file's name, by mistake or otherwise (invariant 6). `null` is as
-    good as absent for an optional field.
+    A field of another name is refused: nobody may slip in a file's name, by mistake or otherwise (invariant 6).
+    `null` is as good as absent for an optional field.
     """
     if request.content_type != "application/json":
         raise errors.JsonRequired

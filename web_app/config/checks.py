@@ -24,7 +24,13 @@ def this_is_the_web_tier(app_configs, **kwargs):
     if settings.SERVER_ROLE == _OWN_ROLE:
         return []
     said = "is not set" if not settings.SERVER_ROLE else "names another tier"
-    return [Error(f"SERVER_ROLE {said}.", hint=f"Set SERVER_ROLE={_OWN_ROLE} here. services_app runs elsewhere.", id="web.E001")]
+    return [
+        Error(
+            f"SERVER_ROLE {said}.",
+            hint=f"Set SERVER_ROLE={_OWN_ROLE} here. services_app runs elsewhere.",
+            id="web.E001",
+        )
+    ]
 
 
 @register
@@ -86,7 +92,9 @@ def secrets_are_long(app_configs, **kwargs):
 def static_files_are_laid_out(app_configs, **kwargs):
     if (settings.STATIC_ROOT / "staticfiles.json").is_file():
         return []
-    return [Error("The static files are not in STATE_DIR.", hint="Run: manage.py collectstatic --noinput", id="web.E009")]
+    return [
+        Error("The static files are not in STATE_DIR.", hint="Run: manage.py collectstatic --noinput", id="web.E009")
+    ]
 
 
 @register(Tags.database, deploy=True)

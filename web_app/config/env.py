@@ -1,7 +1,8 @@
 """The one place that reads environment variables.
 
 A secret may stand in the variable itself or in the file that the variable's `_FILE` twin names. Whoever asks for a
-variable that is missing or makes no sense gets `SettingError`, whose text names the variable and the cure, never its value.
+variable that is missing or makes no sense gets `SettingError`, whose text names the variable and the cure, never its
+value.
 """
 
 import os
@@ -36,7 +37,9 @@ def secret(name: str) -> str:
         try:
             direct = Path(file).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
-            raise SettingError(f"{name}_FILE cannot be read ({type(exc).__name__}). Check the file and its mode.") from exc
+            raise SettingError(
+                f"{name}_FILE cannot be read ({type(exc).__name__}). Check the file and its mode."
+            ) from exc
         if not direct:
             raise SettingError(f"{name}_FILE is empty. Put the secret into it.")
     if not direct:
@@ -71,7 +74,9 @@ def database(default: str) -> dict:
     try:
         return dict(_env.db_url_config(text("DATABASE_URL", default)))
     except (ValueError, ImproperlyConfigured) as exc:
-        raise SettingError("DATABASE_URL is no database URL. Write it like sqlite:////var/lib/sluice/web_app.sqlite3") from exc
+        raise SettingError(
+            "DATABASE_URL is no database URL. Write it like sqlite:////var/lib/sluice/web_app.sqlite3"
+        ) from exc
 
 
 def https_origin(name: str, default: str | None = None) -> str:

@@ -1,11 +1,11 @@
 """Every way in which the web API refuses, in one tree. `code` and `status` are part of docs/upload-api.md.
 
     Problem
-    ├── RequestMalformed        request_malformed       400  JSON that makes no sense, or a field that this API does not know
+    ├── RequestMalformed        request_malformed       400  JSON that makes no sense, or an unknown field
     ├── NotSignedIn             not_signed_in           401
     ├── ApiKeyRefused           api_key_refused         401  unknown, expired or revoked, or its owner is inactive
     ├── CsrfFailed              csrf_failed             403
-    ├── CollectionForbidden     collection_forbidden    403  also where there is no such collection: existence is not told
+    ├── CollectionForbidden     collection_forbidden    403  also where there is none: existence is not told
     ├── NotFound                not_found               404  also for what belongs to somebody else
     ├── ReceiptUnknownGrant     receipt_unknown_grant   404
     ├── MethodNotAllowed        method_not_allowed      405

@@ -1,8 +1,8 @@
 """Logs: one JSON object a line on stderr.
 
-Our own loggers (`web_app.…`) log an event word and, through `extra`, ids, counts and codes. Other people's messages quote
-what they were given (request paths, header values, addresses of sockets), so of those only the template is printed, never
-its arguments. Of exceptions: class and places in the code, never the text.
+Our own loggers (`web_app.…`) log an event word and, through `extra`, ids, counts and codes. Other people's messages
+quote what they were given (request paths, header values, addresses of sockets), so of those only the template is
+printed, never its arguments. Of exceptions: class and places in the code, never the text.
 """
 
 import datetime
@@ -21,7 +21,7 @@ class JsonFormatter(logging.Formatter):
             "ts": datetime.datetime.fromtimestamp(record.created, datetime.UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": str(record.msg) if ours or record.args else "(withheld)",
+            "message": str(record.msg) if ours else _without_arguments(record),
         }
         if ours:
             line.update({key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD})
@@ -32,6 +32,19 @@ class JsonFormatter(logging.Formatter):
         return json.dumps(line, default=lambda value: type(value).__name__)
 
 
+def _without_arguments(record: logging.LogRecord) -> str:
+    """The template with numbers filled in and everything else left out.
+
+    A text without arguments may have been put together from anything.
+    """
+    if not isinstance(record.msg, str) or not isinstance(record.args, tuple) or not record.args:
+        return "(withheld)"
+    try:
+        return record.msg % tuple(one if isinstance(one, int) else "…" for one in record.args)
+    except (TypeError, ValueError):
+        return record.msg
+
+
 def described(exc: BaseException) -> dict:
     """Class, errno, code and places of `exc` and of what caused it."""
     about: dict = {"class": type(exc).__name__}
@@ -39,9 +52,7 @@ def described(exc: BaseException) -> dict:
         about["errno"] = exc.errno
     if isinstance(getattr(exc, "code", None), str):
         about["code"] = exc.code
-    places = [
-        f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(exc.__traceback__)
-    ]
+    places = [f"{frame.f_globals.get('__name__', '?')}:{line}" for frame, line in traceback.walk_tb(exc.__traceback__)]
     if places:
         about["at"] = places[-_FRAMES_SHOWN:]
     if exc.__cause__ is not None:

@@ -11,8 +11,8 @@ BODY_LIMIT = 16 * 1024
 class NginxPeer:
     """Give REMOTE_ADDR, empty on a unix socket, the address that nginx saw.
 
-    nginx sets X-Forwarded-For itself and passes on nothing that a client sent under that name; the unix socket lets nobody
-    else in. A request that did come over TCP (tests, runserver) keeps its own address and is believed nothing.
+    nginx sets X-Forwarded-For itself and passes on nothing that a client sent under that name; the unix socket lets
+    nobody else in. A request that did come over TCP (tests, runserver) keeps its own address and is believed nothing.
     """
 
     def __init__(self, get_response):

@@ -10,8 +10,8 @@ class State(models.TextChoices):
     EXPIRED = "expired"
 
 
-# A receipt may arrive after the person gave up or the time ran out: the bytes are there all the same, and saying otherwise
-# would be a lie about stored health data.
+# A receipt may arrive after the person gave up or the time ran out: the bytes are there all the same, and saying
+# otherwise would be a lie about stored health data.
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.ISSUED: frozenset({State.COMPLETE, State.CANCELLED, State.EXPIRED}),
     State.CANCELLED: frozenset({State.COMPLETE}),

@@ -1,13 +1,13 @@
 """Checks receipts of the services tier to the letter of docs/token-format.md. No Django here.
 
-    ReceiptError                          `code` says which
-    ├── ReceiptMalformed                  no compact JWS of JSON objects, or a header that is not alg, typ and kid alone
-    ├── ReceiptWrongType                  another typ or alg
-    ├── ReceiptKeyUnknown                 a kid that is in no published key
-    ├── ReceiptSignatureBad
-    ├── ReceiptClaimsBad                  a claim is missing, ill-typed or unknown
-    ├── ReceiptWrongIssuer
-    └── ReceiptFromTheFuture              iat lies ahead
+ReceiptError                          `code` says which
+├── ReceiptMalformed                  no compact JWS of JSON objects, or a header that is not alg, typ and kid alone
+├── ReceiptWrongType                  another typ or alg
+├── ReceiptKeyUnknown                 a kid that is in no published key
+├── ReceiptSignatureBad
+├── ReceiptClaimsBad                  a claim is missing, ill-typed or unknown
+├── ReceiptWrongIssuer
+└── ReceiptFromTheFuture              iat lies ahead
 """
 
 import binascii
@@ -116,7 +116,14 @@ class ReceiptVerifier:
         """The JWK Set that anyone may have, oldest to newest: the public members alone, whatever the file held."""
         return {
             "keys": [
-                {"kty": "OKP", "crv": "Ed25519", "x": key.as_dict(private=False)["x"], "use": "sig", "alg": ALGORITHM, "kid": kid}
+                {
+                    "kty": "OKP",
+                    "crv": "Ed25519",
+                    "x": key.as_dict(private=False)["x"],
+                    "use": "sig",
+                    "alg": ALGORITHM,
+                    "kid": kid,
+                }
                 for kid, key in self._keys.items()
             ]
         }
@@ -164,7 +171,8 @@ def _checked_header(text: str) -> dict:
         header = _json_object(urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)))
     except (binascii.Error, ReceiptClaimsBad) as exc:
         raise ReceiptMalformed from exc
-    # RFC 8725, 3.10: a header that brings its own key (jwk, jku, x5u, x5c), or crit, is refused before anything is believed.
+    # RFC 8725, 3.10: a header that brings its own key (jwk, jku, x5u, x5c), or crit, is refused before anything is
+    # believed.
     if not header.keys() <= {"alg", "typ", "kid"}:
         raise ReceiptMalformed
     if header.get("typ") != TYPE or header.get("alg") != ALGORITHM:

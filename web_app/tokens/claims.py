@@ -1,6 +1,7 @@
 """What an upload token says: docs/token-format.md, spelled for the side that makes tokens.
 
-services_app spells the same claims for the side that checks them; tests/contract holds the two together. No Django here.
+services_app spells the same claims for the side that checks them; tests/contract holds the two together. No Django
+here.
 """
 
 import hashlib
@@ -66,7 +67,10 @@ class UploadClaims:
         need("max_uploads", 1 <= self.max_uploads <= MAX_UPLOADS)
         need("length", self.length is None or 0 <= self.length <= self.max_size)
         need("sha256", self.sha256 is None or SHA256.fullmatch(self.sha256))
-        need("media_types", len(self.media_types) <= MAX_MEDIA_TYPES and all(MEDIA_TYPE.fullmatch(one) for one in self.media_types))
+        need(
+            "media_types",
+            len(self.media_types) <= MAX_MEDIA_TYPES and all(MEDIA_TYPE.fullmatch(one) for one in self.media_types),
+        )
         need("upload_id", self.upload_id is None or _UUID7.fullmatch(self.upload_id))
         need("cnf", self.cookie_sha256 is None or BINDING.fullmatch(self.cookie_sha256))
 

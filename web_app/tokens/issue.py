@@ -27,7 +27,7 @@ class TokenSigner:
 
     @classmethod
     def from_file(cls, path: Path) -> "TokenSigner":
-        """Raises KeyFileUnusable. Every key is looked at: one that cannot sign today would fail at the next rotation."""
+        """Raises KeyFileUnusable. Every key is looked at: a bad one would fail at the next rotation."""
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))["keys"]
         except OSError as exc:

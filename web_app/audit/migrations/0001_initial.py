@@ -6,7 +6,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -15,21 +14,51 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='AuditEvent',
+            name="AuditEvent",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('at', models.DateTimeField(auto_now_add=True, db_index=True)),
-                ('action', models.CharField(choices=[('signed_in', 'Signed In'), ('signed_out', 'Signed Out'), ('sign_in_failed', 'Sign In Failed'), ('sign_in_throttled', 'Sign In Throttled'), ('grant_issued', 'Grant Issued'), ('grant_cancelled', 'Grant Cancelled'), ('grant_completed', 'Grant Completed'), ('grant_expired', 'Grant Expired'), ('api_key_created', 'Api Key Created'), ('api_key_first_used', 'Api Key First Used'), ('api_key_revoked', 'Api Key Revoked'), ('added', 'Added'), ('changed', 'Changed'), ('deleted', 'Deleted')], max_length=32)),
-                ('subject_kind', models.CharField(blank=True, max_length=32)),
-                ('subject_id', models.CharField(blank=True, max_length=64)),
-                ('fields', models.JSONField(blank=True, default=list)),
-                ('address', models.GenericIPAddressField(blank=True, null=True)),
-                ('actor', models.ForeignKey(blank=True, null=True, on_delete=django.db.models.deletion.PROTECT, related_name='+', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("at", models.DateTimeField(auto_now_add=True, db_index=True)),
+                (
+                    "action",
+                    models.CharField(
+                        choices=[
+                            ("signed_in", "Signed In"),
+                            ("signed_out", "Signed Out"),
+                            ("sign_in_failed", "Sign In Failed"),
+                            ("sign_in_throttled", "Sign In Throttled"),
+                            ("grant_issued", "Grant Issued"),
+                            ("grant_cancelled", "Grant Cancelled"),
+                            ("grant_completed", "Grant Completed"),
+                            ("grant_expired", "Grant Expired"),
+                            ("api_key_created", "Api Key Created"),
+                            ("api_key_first_used", "Api Key First Used"),
+                            ("api_key_revoked", "Api Key Revoked"),
+                            ("added", "Added"),
+                            ("changed", "Changed"),
+                            ("deleted", "Deleted"),
+                        ],
+                        max_length=32,
+                    ),
+                ),
+                ("subject_kind", models.CharField(blank=True, max_length=32)),
+                ("subject_id", models.CharField(blank=True, max_length=64)),
+                ("fields", models.JSONField(blank=True, default=list)),
+                ("address", models.GenericIPAddressField(blank=True, null=True)),
+                (
+                    "actor",
+                    models.ForeignKey(
+                        blank=True,
+                        null=True,
+                        on_delete=django.db.models.deletion.PROTECT,
+                        related_name="+",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'base_manager_name': 'objects',
-                'indexes': [models.Index(fields=['subject_kind', 'subject_id'], name='audit_subject')],
+                "ordering": ["-id"],
+                "base_manager_name": "objects",
+                "indexes": [models.Index(fields=["subject_kind", "subject_id"], name="audit_subject")],
             },
         ),
     ]

@@ -8,7 +8,6 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
@@ -17,38 +16,113 @@ class Migration(migrations.Migration):
 
     operations = [
         migrations.CreateModel(
-            name='Collection',
+            name="Collection",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('slug', models.CharField(help_text="The folder's name on the NAS. It is told to who may upload, so no name of a person.", max_length=63, unique=True, validators=[django.core.validators.RegexValidator('\\A[a-z0-9][a-z0-9-]{0,62}\\Z', 'Use lower-case letters, digits and hyphens.')])),
-                ('title', models.CharField(max_length=200)),
-                ('max_size', models.BigIntegerField(default=1099511627776, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(9223372036854775807)], verbose_name='largest file, bytes')),
-                ('media_types', models.JSONField(blank=True, default=list, help_text='Checked on a file\'s first bytes, such as ["application/zip", "image/*"]. Empty: any.', validators=[web_app.collections.models.check_media_types])),
-                ('start_within', models.PositiveIntegerField(default=900, help_text='Unused permission ends then.', validators=[django.core.validators.MinValueValidator(30)], verbose_name='seconds to start')),
-                ('valid_for', models.PositiveIntegerField(default=86400, help_text='The hard end of a whole upload.', validators=[django.core.validators.MinValueValidator(60), django.core.validators.MaxValueValidator(604800)], verbose_name='seconds to finish')),
-                ('max_uploads', models.PositiveIntegerField(default=1, validators=[django.core.validators.MinValueValidator(1), django.core.validators.MaxValueValidator(10000)], verbose_name='files per permission')),
-                ('active', models.BooleanField(default=True)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                (
+                    "slug",
+                    models.CharField(
+                        help_text="The folder's name on the NAS. It is told to who may upload, so no name of a person.",
+                        max_length=63,
+                        unique=True,
+                        validators=[
+                            django.core.validators.RegexValidator(
+                                "\\A[a-z0-9][a-z0-9-]{0,62}\\Z", "Use lower-case letters, digits and hyphens."
+                            )
+                        ],
+                    ),
+                ),
+                ("title", models.CharField(max_length=200)),
+                (
+                    "max_size",
+                    models.BigIntegerField(
+                        default=1099511627776,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(9223372036854775807),
+                        ],
+                        verbose_name="largest file, bytes",
+                    ),
+                ),
+                (
+                    "media_types",
+                    models.JSONField(
+                        blank=True,
+                        default=list,
+                        help_text='Checked on a file\'s first bytes, such as ["application/zip", "image/*"]. Empty: any.',
+                        validators=[web_app.collections.models.check_media_types],
+                    ),
+                ),
+                (
+                    "start_within",
+                    models.PositiveIntegerField(
+                        default=900,
+                        help_text="Unused permission ends then.",
+                        validators=[django.core.validators.MinValueValidator(30)],
+                        verbose_name="seconds to start",
+                    ),
+                ),
+                (
+                    "valid_for",
+                    models.PositiveIntegerField(
+                        default=86400,
+                        help_text="The hard end of a whole upload.",
+                        validators=[
+                            django.core.validators.MinValueValidator(60),
+                            django.core.validators.MaxValueValidator(604800),
+                        ],
+                        verbose_name="seconds to finish",
+                    ),
+                ),
+                (
+                    "max_uploads",
+                    models.PositiveIntegerField(
+                        default=1,
+                        validators=[
+                            django.core.validators.MinValueValidator(1),
+                            django.core.validators.MaxValueValidator(10000),
+                        ],
+                        verbose_name="files per permission",
+                    ),
+                ),
+                ("active", models.BooleanField(default=True)),
             ],
             options={
-                'ordering': ['slug'],
+                "ordering": ["slug"],
             },
         ),
         migrations.CreateModel(
-            name='Membership',
+            name="Membership",
             fields=[
-                ('id', models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name='ID')),
-                ('may_upload', models.BooleanField(default=True)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to='collections.collection')),
-                ('user', models.ForeignKey(on_delete=django.db.models.deletion.CASCADE, related_name='memberships', to=settings.AUTH_USER_MODEL)),
+                ("id", models.BigAutoField(auto_created=True, primary_key=True, serialize=False, verbose_name="ID")),
+                ("may_upload", models.BooleanField(default=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to="collections.collection",
+                    ),
+                ),
+                (
+                    "user",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.CASCADE,
+                        related_name="memberships",
+                        to=settings.AUTH_USER_MODEL,
+                    ),
+                ),
             ],
         ),
         migrations.AddField(
-            model_name='collection',
-            name='members',
-            field=models.ManyToManyField(related_name='collections', through='collections.Membership', to=settings.AUTH_USER_MODEL),
+            model_name="collection",
+            name="members",
+            field=models.ManyToManyField(
+                related_name="collections", through="collections.Membership", to=settings.AUTH_USER_MODEL
+            ),
         ),
         migrations.AddConstraint(
-            model_name='membership',
-            constraint=models.UniqueConstraint(fields=('user', 'collection'), name='one_membership_each'),
+            model_name="membership",
+            constraint=models.UniqueConstraint(fields=("user", "collection"), name="one_membership_each"),
         ),
     ]

@@ -7,39 +7,68 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
-
     initial = True
 
     dependencies = [
-        ('collections', '0001_initial'),
+        ("collections", "0001_initial"),
         migrations.swappable_dependency(settings.AUTH_USER_MODEL),
     ]
 
     operations = [
         migrations.CreateModel(
-            name='Grant',
+            name="Grant",
             fields=[
-                ('id', models.UUIDField(default=web_app.grants.ids.uuid7, editable=False, primary_key=True, serialize=False)),
-                ('state', models.CharField(choices=[('issued', 'Issued'), ('complete', 'Complete'), ('cancelled', 'Cancelled'), ('expired', 'Expired')], default='issued', max_length=16)),
-                ('max_size', models.BigIntegerField()),
-                ('declared_size', models.BigIntegerField(null=True)),
-                ('declared_sha256', models.CharField(blank=True, max_length=64)),
-                ('bound_to_browser', models.BooleanField()),
-                ('created_at', models.DateTimeField()),
-                ('start_by', models.DateTimeField()),
-                ('expires_at', models.DateTimeField()),
-                ('upload_id', models.UUIDField(null=True, unique=True)),
-                ('size', models.BigIntegerField(null=True)),
-                ('sha256', models.CharField(blank=True, max_length=64)),
-                ('media_type', models.CharField(blank=True, max_length=255)),
-                ('receipt', models.TextField(blank=True)),
-                ('completed_at', models.DateTimeField(null=True)),
-                ('collection', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to='collections.collection')),
-                ('uploader', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='grants', to=settings.AUTH_USER_MODEL)),
+                (
+                    "id",
+                    models.UUIDField(
+                        default=web_app.grants.ids.uuid7, editable=False, primary_key=True, serialize=False
+                    ),
+                ),
+                (
+                    "state",
+                    models.CharField(
+                        choices=[
+                            ("issued", "Issued"),
+                            ("complete", "Complete"),
+                            ("cancelled", "Cancelled"),
+                            ("expired", "Expired"),
+                        ],
+                        default="issued",
+                        max_length=16,
+                    ),
+                ),
+                ("max_size", models.BigIntegerField()),
+                ("declared_size", models.BigIntegerField(null=True)),
+                ("declared_sha256", models.CharField(blank=True, max_length=64)),
+                ("bound_to_browser", models.BooleanField()),
+                ("created_at", models.DateTimeField()),
+                ("start_by", models.DateTimeField()),
+                ("expires_at", models.DateTimeField()),
+                ("upload_id", models.UUIDField(null=True, unique=True)),
+                ("size", models.BigIntegerField(null=True)),
+                ("sha256", models.CharField(blank=True, max_length=64)),
+                ("media_type", models.CharField(blank=True, max_length=255)),
+                ("receipt", models.TextField(blank=True)),
+                ("completed_at", models.DateTimeField(null=True)),
+                (
+                    "collection",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="grants", to="collections.collection"
+                    ),
+                ),
+                (
+                    "uploader",
+                    models.ForeignKey(
+                        on_delete=django.db.models.deletion.PROTECT, related_name="grants", to=settings.AUTH_USER_MODEL
+                    ),
+                ),
             ],
             options={
-                'ordering': ['-id'],
-                'indexes': [models.Index(fields=['uploader', '-id'], name='grants_of_one'), models.Index(fields=['state', 'expires_at'], name='grants_open')],
+                "ordering": ["-id"],
+                "indexes": [
+                    models.Index(fields=["uploader", "-id"], name="grants_of_one"),
+                    models.Index(fields=["state", "expires_at"], name="grants_open"),
+                ],
             },
         ),
     ]

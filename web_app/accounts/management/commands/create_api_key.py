@@ -21,7 +21,9 @@ class Command(BaseCommand):
     def handle(self, *args, user, label, days, **options):
         owner = User.objects.filter(username=user, is_active=True).first()
         if owner is None:
-            raise CommandError("There is no active user of that name. Make one: manage.py createsuperuser, or in the admin.")
+            raise CommandError(
+                "There is no active user of that name. Make one: manage.py createsuperuser, or in the admin."
+            )
         if not 1 <= days <= 3650:
             raise CommandError("--days must be between 1 and 3650.")
         expires_at = timezone.now() + datetime.timedelta(days=days)

@@ -13,23 +13,29 @@ _LIMITS = ("max_size", "start_within", "valid_for", "max_uploads")
 
 
 class Command(BaseCommand):
-    help = "Make the collection SLUG and let members upload to it. One that is there keeps its limits and gets the members."
+    help = "Make the collection SLUG and let members upload to it. One that is there keeps its limits."
 
     def add_arguments(self, parser):
         parser.add_argument("slug")
         parser.add_argument("--title", required=True)
         parser.add_argument("--member", action="append", default=[], metavar="USER", help="may upload; again for more")
         parser.add_argument("--max-size", type=int, metavar="BYTES", help="of one file (default: 1 TiB)")
-        parser.add_argument("--media-type", action="append", default=[], metavar="TYPE", help="allowed type; again for more")
+        parser.add_argument(
+            "--media-type", action="append", default=[], metavar="TYPE", help="allowed type; again for more"
+        )
         parser.add_argument("--start-within", type=int, metavar="SECONDS", help="default: 900")
         parser.add_argument("--valid-for", type=int, metavar="SECONDS", help="default: 86400")
-        parser.add_argument("--max-uploads", type=int, metavar="N", help="files that one permission allows (default: 1)")
+        parser.add_argument(
+            "--max-uploads", type=int, metavar="N", help="files that one permission allows (default: 1)"
+        )
 
     @transaction.atomic
     def handle(self, *args, slug, title, member, media_type, **options):
         users = list(User.objects.filter(username__in=member, is_active=True))
         if len(users) != len(set(member)):
-            raise CommandError("Not every --member is an active user. Make them first: manage.py createsuperuser, or in the admin.")
+            raise CommandError(
+                "Not every --member is an active user. Make them first: manage.py createsuperuser, or in the admin."
+            )
         collection = Collection.objects.filter(slug=slug).first()
         is_new = collection is None
         if collection is None:
@@ -38,7 +44,9 @@ class Command(BaseCommand):
             try:
                 collection.full_clean()
             except ValidationError as exc:
-                raise CommandError("; ".join(f"{field}: {' '.join(said)}" for field, said in exc.message_dict.items())) from exc
+                raise CommandError(
+                    "; ".join(f"{field}: {' '.join(said)}" for field, said in exc.message_dict.items())
+                ) from exc
             collection.save()
             record(COMMAND, Action.ADDED, "collection", slug)
         added = 0

@@ -1,0 +1,243 @@
+"""POST, GET and DELETE /api/v1/uploads."""
+
+import base64
+import datetime
+import hashlib
+import json
+
+import pytest
+from django.utils import timezone
+
+from web_app.grants.models import Grant
+from web_app.grants.states import State
+
+pytestmark = pytest.mark.django_db
+
+
+def claims_of(token):
+    payload = token.split(".")[1]
+    return json.loads(base64.urlsafe_b64decode(payload + "=" * (-len(payload) % 4)))
+
+
+def test_member_gets_a_grant_with_token_and_urls(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026", "size": 100, "sha256": "ab" * 32})
+    body = response.json()
+    assert response.status_code == 201
+    assert set(body) == {
+        "id", "state", "collection", "token", "upload_url", "bearer_url", "start_by", "expires_at", "max_size",
+        "media_types",
+    }  # fmt: skip
+    assert body["state"] == "issued"
+    assert body["upload_url"] == f"https://localhost:8443/u/{body['token']}"
+    assert body["bearer_url"] == "https://localhost:8443/u"
+    assert body["max_size"] == 1000
+
+
+def test_token_says_what_the_grant_and_its_collection_say(key_api, person, collection, settings):
+    collection.media_types, collection.max_uploads = ["image/*"], 3
+    collection.save()
+    body = key_api(person).post("uploads", {"collection": "mri-2026", "size": 100, "sha256": "ab" * 32}).json()
+    claims = claims_of(body["token"])
+    assert claims == {
+        "iss": settings.TOKEN_ISSUER,
+        "aud": settings.TOKEN_AUDIENCE,
+        "iat": claims["iat"],
+        "nbf": claims["iat"],
+        "jti": body["id"],
+        "sub": person.uploader_id,
+        "start_by": claims["iat"] + 900,
+        "exp": claims["iat"] + 86400,
+        "collection": "mri-2026",
+        "max_size": 1000,
+        "max_uploads": 3,
+        "length": 100,
+        "sha256": "ab" * 32,
+        "media_types": ["image/*"],
+    }
+    assert datetime.datetime.fromisoformat(body["expires_at"]).timestamp() == claims["exp"]
+    assert datetime.datetime.fromisoformat(body["start_by"]).timestamp() == claims["start_by"]
+
+
+def test_token_names_nobody(key_api, person, collection):
+    token = key_api(person).post("uploads", {"collection": "mri-2026"}).json()["token"]
+    assert person.username not in json.dumps(claims_of(token))
+
+
+def test_token_of_a_browser_is_bound_to_a_cookie_that_scripts_cannot_read(page_api, person, collection):
+    response = page_api(person).post("uploads", {"collection": "mri-2026"})
+    cookie = response.cookies["__Host-sluice-binding"]
+    digest = base64.urlsafe_b64encode(hashlib.sha256(cookie.value.encode()).digest()).rstrip(b"=").decode()
+    assert claims_of(response.json()["token"])["cnf"] == {"cookie_sha256": digest}
+    assert len(cookie.value) == 43
+    assert (cookie["httponly"], cookie["secure"], cookie["samesite"], cookie["path"]) == (True, True, "Strict", "/")
+    assert cookie["max-age"] == 48 * 3600
+    assert not cookie["domain"]
+
+
+def test_browser_keeps_its_binding_over_several_grants(page_api, person, collection):
+    api = page_api(person)
+    first, second = (api.post("uploads", {"collection": "mri-2026"}) for _ in range(2))
+    assert first.cookies["__Host-sluice-binding"].value == second.cookies["__Host-sluice-binding"].value
+
+
+def test_damaged_binding_is_replaced(page_api, person, collection):
+    api = page_api(person)
+    api.client.cookies["__Host-sluice-binding"] = "short"
+    assert len(api.post("uploads", {"collection": "mri-2026"}).cookies["__Host-sluice-binding"].value) == 43
+
+
+def test_token_of_a_script_is_bound_to_no_cookie(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026"})
+    assert "cnf" not in claims_of(response.json()["token"])
+    assert not response.cookies
+
+
+def test_token_is_kept_nowhere(key_api, person, collection):
+    token = key_api(person).post("uploads", {"collection": "mri-2026"}).json()["token"]
+    stored = json.dumps(list(Grant.objects.values()), default=str)
+    assert token.split(".")[2] not in stored
+
+
+def test_later_views_of_a_grant_have_exactly_the_documented_fields(key_api, person, grant):
+    expected = {
+        "id", "state", "collection", "size", "sha256", "media_type", "created_at", "completed_at", "expires_at",
+        "upload_id", "receipt_url",
+    }  # fmt: skip
+    api = key_api(person)
+    one = api.get(f"uploads/{grant.id}").json()
+    assert set(one) == expected
+    assert one["state"] == "issued"
+    assert [one[name] for name in ("size", "sha256", "media_type", "completed_at", "upload_id", "receipt_url")] == [
+        None
+    ] * 6
+    assert api.get("uploads").json() == {"uploads": [one], "next": None}
+
+
+def test_list_runs_newest_first_in_pages(key_api, person, collection):
+    api = key_api(person)
+    ids = [api.post("uploads", {"collection": "mri-2026"}).json()["id"] for _ in range(5)]
+    newest_first = [str(one) for one in sorted(Grant.objects.values_list("id", flat=True), reverse=True)]
+    assert set(newest_first) == set(ids)
+    first = api.get("uploads?limit=2").json()
+    second = api.get(f"uploads?limit=2&before={first['next']}").json()
+    third = api.get(f"uploads?limit=2&before={second['next']}").json()
+    seen = [one["id"] for page in (first, second, third) for one in page["uploads"]]
+    assert seen == newest_first
+    assert third["next"] is None
+
+
+@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=-1", "limit=%C2%B2", "limit=", "before=x"])
+def test_senseless_page_is_refused(key_api, person, query):
+    response = key_api(person).get(f"uploads?{query}")
+    assert (response.status_code, response.json()["code"]) == (400, "request_malformed")
+
+
+def test_delete_cancels_and_a_second_delete_changes_nothing(page_api, person, grant):
+    api = page_api(person)
+    assert api.delete(f"uploads/{grant.id}").json()["state"] == "cancelled"
+    assert api.delete(f"uploads/{grant.id}").status_code == 200
+    grant.refresh_from_db()
+    assert grant.state == State.CANCELLED
+
+
+def test_complete_upload_cannot_be_cancelled(page_api, person, grant):
+    Grant.objects.filter(pk=grant.pk).update(state=State.COMPLETE)
+    response = page_api(person).delete(f"uploads/{grant.id}")
+    assert (response.status_code, response.json()["code"]) == (409, "already_complete")
+
+
+def test_grant_past_its_end_is_shown_as_expired(key_api, person, grant):
+    Grant.objects.filter(pk=grant.pk).update(expires_at=timezone.now())
+    assert key_api(person).get(f"uploads/{grant.id}").json()["state"] == "expired"
+
+
+def test_size_over_the_limit_is_refused_with_both_numbers(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026", "size": 1001})
+    assert (response.status_code, response.json()["code"]) == (413, "size_over_limit")
+    assert "1000" in response.json()["detail"]
+    assert "1001" in response.json()["detail"]
+    assert not Grant.objects.exists()
+
+
+def test_size_at_the_limit_is_granted(key_api, person, collection):
+    assert key_api(person).post("uploads", {"collection": "mri-2026", "size": 1000}).status_code == 201
+
+
+def test_file_name_cannot_be_slipped_in(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026", "filename": "Jane-Doe.zip"})
+    assert (response.status_code, response.json()["code"]) == (400, "request_malformed")
+    assert not Grant.objects.exists()
+
+
+def test_refusal_does_not_repeat_what_was_sent(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026", "Jane-Doe.zip": 1})
+    assert response.status_code == 400
+    assert b"Jane" not in response.content
+
+
+@pytest.mark.parametrize(
+    "body",
+    [
+        " ",
+        "{",
+        "[]",
+        "null",
+        "{}",
+        '{"collection": 1}',
+        '{"collection": null}',
+        '{"collection": "mri-2026", "size": "1"}',
+        '{"collection": "mri-2026", "size": 1.0}',
+        '{"collection": "mri-2026", "size": true}',
+        '{"collection": "mri-2026", "size": -1}',
+        '{"collection": "mri-2026", "size": 9223372036854775808}',
+        '{"collection": "mri-2026", "size": NaN}',
+        '{"collection": "mri-2026", "sha256": "AB"}',
+        '{"collection": "mri-2026", "collection": "mri-2026"}',
+        b'{"collection": "\xff"}',
+        "[" * 8000,
+    ],
+)
+def test_malformed_json_is_refused(key_api, person, collection, body):
+    response = key_api(person).post("uploads", body)
+    assert (response.status_code, response.json()["code"]) == (400, "request_malformed")
+
+
+def test_null_is_as_good_as_absent_for_an_optional_field(key_api, person, collection):
+    body = {"collection": "mri-2026", "size": None, "sha256": None}
+    assert key_api(person).post("uploads", body).status_code == 201
+
+
+def test_other_types_than_json_are_refused(key_api, person, collection):
+    response = key_api(person).post("uploads", '{"collection": "mri-2026"}', content_type="text/plain")
+    assert (response.status_code, response.json()["code"]) == (415, "json_required")
+
+
+def test_problem_is_an_rfc_9457_problem(key_api, person):
+    response = key_api(person).post("uploads", "{")
+    assert response["Content-Type"] == "application/problem+json"
+    body = response.json()
+    assert set(body) == {"type", "title", "status", "detail", "code"}
+    assert body["type"] == "urn:problem-type:sluice:request_malformed"
+    assert body["status"] == 400
+
+
+def test_wrong_method_names_the_right_ones(key_api, person, grant):
+    response = key_api(person).client.put("/api/v1/uploads", headers={"Authorization": ""})
+    assert response.status_code == 401
+    api = key_api(person)
+    response = api.client.put("/api/v1/uploads", "{}", content_type="application/json", headers=api.headers)
+    assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
+    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("path", ["nothing", "uploads/", "uploads/x", "uploads/x/receipt"])
+def test_unknown_path_under_the_api_is_a_problem(key_api, person, path):
+    response = key_api(person).get(path)
+    assert (response.status_code, response.json()["code"]) == (404, "not_found")
+
+
+def test_answers_are_not_stored_by_caches(key_api, person, grant):
+    api = key_api(person)
+    assert api.get("uploads")["Cache-Control"] == "no-store"
+    assert api.get("nothing")["Cache-Control"] == "no-store"
+    assert api.post("uploads", {"collection": "mri-2026"})["Cache-Control"] == "no-store"

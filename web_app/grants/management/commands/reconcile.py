@@ -1,0 +1,44 @@
+"""Ask the services tier about grants whose receipt never came."""
+
+import time
+
+from django.core.management.base import BaseCommand, CommandError
+from django.db import close_old_connections
+
+from web_app.grants.reconcile import reconcile
+from web_app.storage.errors import StorageError
+from web_app.storage.internal_api import internal_api
+
+
+class Command(BaseCommand):
+    help = "Ask the services tier about grants whose receipt never came; mark them complete or expired. Prints counts."
+
+    def add_arguments(self, parser):
+        how_often = parser.add_mutually_exclusive_group()
+        how_often.add_argument("--once", action="store_true", help="one round, the default")
+        how_often.add_argument("--every", type=int, metavar="SECONDS", help="go on, with a pause between rounds")
+
+    def handle(self, *args, every, **options):
+        if every is None:
+            self._round()
+            return
+        if every < 1:
+            raise CommandError("--every takes a number of seconds, at least 1.")
+        while True:
+            close_old_connections()
+            try:
+                self._round()
+            except CommandError as exc:
+                self.stderr.write(str(exc))
+            time.sleep(every)
+
+    def _round(self) -> None:
+        try:
+            counts = reconcile(internal_api())
+        except StorageError as exc:
+            raise CommandError(
+                f"The services tier gave no answer ({exc.code}). "
+                "Check SERVICES_URL, the certificates and INTERNAL_API_KEY.",
+                returncode=1,
+            ) from exc
+        self.stdout.write(" ".join(f"{name}={count}" for name, count in counts.items()))

@@ -1,0 +1,74 @@
+"""What became of grants whose receipt never came: the browser died, or the network between.
+
+The services tier is asked about each; its receipt is verified like one that a browser hands in.
+"""
+
+import datetime
+import logging
+from collections import Counter
+
+from django.db.models import Q, QuerySet
+from django.utils import timezone
+
+from web_app.audit.record import COMMAND
+from web_app.config.errors import Problem
+from web_app.grants import actions
+from web_app.grants.models import Grant
+from web_app.grants.states import State
+from web_app.storage.errors import ObjectUnknown, StorageAnswerBad
+from web_app.storage.internal_api import InternalApi
+
+logger = logging.getLogger(__name__)
+
+# A request that runs at a token's end may go on to its own deadline (UPLOAD_DEADLINE, a day); then nothing can come
+# any more.
+_LATE = datetime.timedelta(hours=48)
+
+
+def waiting() -> QuerySet[Grant]:
+    ended_lately = Q(state__in=[State.CANCELLED, State.EXPIRED], expires_at__gt=timezone.now() - _LATE)
+    return Grant.objects.filter(Q(state=State.ISSUED) | ended_lately).order_by("id")
+
+
+def reconcile(api: InternalApi) -> Counter:
+    """Counts: asked, completed, expired, waiting, refused. Raises StorageUnreachable or StorageRefused."""
+    counts = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0)
+    # A list: each grant is settled in a transaction of its own, and no cursor may stay open across those.
+    for grant in list(waiting().select_related("uploader")):
+        counts["asked"] += 1
+        counts[_settle(api, grant)] += 1
+    return counts
+
+
+def _settle(api: InternalApi, grant: Grant) -> str:
+    try:
+        receipts, is_running = _receipts_of(api, grant)
+        if receipts:
+            actions.complete(receipts[0], uploader=grant.uploader, who=COMMAND)
+            return "completed"
+    except (Problem, StorageAnswerBad) as exc:
+        # One bad answer must not keep the others waiting; somebody has to look at it.
+        logger.error("receipt_refused", extra={"grant": str(grant.id), "code": exc.code}, exc_info=True)
+        return "refused"
+    if not is_running and grant.expires_at <= timezone.now() and actions.expire(grant, who=COMMAND):
+        return "expired"
+    return "waiting"
+
+
+def _receipts_of(api: InternalApi, grant: Grant) -> tuple[list[str], bool]:
+    """Receipts of what was stored, oldest first, and whether something is still coming in."""
+    try:
+        answer = api.ask("GET", f"grants/{grant.id}")
+        uploads = answer["uploads"]
+        receipts = [one["receipt"] for one in uploads if one["receipt"] is not None]
+        is_running = any(one["state"] not in _ENDED for one in uploads)
+    except ObjectUnknown:
+        return [], False
+    except (KeyError, TypeError) as exc:
+        raise StorageAnswerBad from exc
+    if not all(isinstance(one, str) for one in receipts):
+        raise StorageAnswerBad
+    return receipts, is_running
+
+
+_ENDED = frozenset({"committed", "aborted", "deleted"})

@@ -1,0 +1,31 @@
+"""Why the services tier's word could not be had.
+
+StorageError
+├── StorageUnreachable      no connection, no TLS, no answer in time, or 5xx
+├── StorageRefused          it does not accept our certificate or key: a fault of configuration
+├── StorageAnswerBad        an answer that this API does not have
+└── ObjectUnknown           404
+"""
+
+
+class StorageError(Exception):
+    code = "storage_error"
+
+    def __init__(self) -> None:
+        super().__init__(self.code)
+
+
+class StorageUnreachable(StorageError):
+    code = "storage_unreachable"
+
+
+class StorageRefused(StorageError):
+    code = "storage_refused"
+
+
+class StorageAnswerBad(StorageError):
+    code = "storage_answer_bad"
+
+
+class ObjectUnknown(StorageError):
+    code = "object_unknown"

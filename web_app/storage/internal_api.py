@@ -1,0 +1,93 @@
+"""The services tier's internal API: mTLS under its own name, web_app's certificate and key, and no bodies.
+
+`ask` takes no body and returns JSON of a bounded size only, so nothing that is built on it can carry a file either way.
+"""
+
+import json
+import ssl
+from functools import cache
+
+import urllib3
+from django.conf import settings
+
+from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageRefused, StorageUnreachable
+
+# A page of 1000 ids is some 40 KiB.
+_LARGEST_ANSWER = 1 << 20
+_CONNECT_SECONDS, _READ_SECONDS = 5, 30
+
+
+class InternalApi:
+    def __init__(self, url: str, *, name: str, api_key: str, ca_file, cert_file, key_file):
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+        context.minimum_version = ssl.TLSVersion.TLSv1_3
+        context.load_verify_locations(ca_file)
+        context.load_cert_chain(cert_file, key_file)
+        self._pool = urllib3.PoolManager(
+            ssl_context=context,
+            # The address may be a bare IP; the certificate must be of this name in any case.
+            server_hostname=name,
+            assert_hostname=name,
+            timeout=urllib3.Timeout(connect=_CONNECT_SECONDS, read=_READ_SECONDS),
+            # A lost answer to DELETE must not be read as "it was not there".
+            retries=False,
+            maxsize=2,
+        )
+        self._url = url
+        self._headers = {"Host": name, "Authorization": f"Bearer {api_key}", "Accept": "application/json"}
+
+    def ask(self, method: str, path: str, query: dict[str, str] | None = None) -> dict | None:
+        """The answer's JSON object, or None for 204 and HEAD. Raises a StorageError."""
+        try:
+            response = self._pool.request(
+                method,
+                f"{self._url}/internal/v1/{path}",
+                fields=query,
+                headers=self._headers,
+                redirect=False,
+                preload_content=False,
+            )
+            try:
+                # One byte more than allowed tells "too large" from "just fits".
+                content = response.read(_LARGEST_ANSWER + 1)
+            finally:
+                response.release_conn()
+        except urllib3.exceptions.HTTPError as exc:
+            raise StorageUnreachable from exc
+        _raise_for(response.status)
+        if response.status == 204 or method == "HEAD":
+            return None
+        return _json_object(content)
+
+
+def _raise_for(status: int) -> None:
+    if status == 404:
+        raise ObjectUnknown
+    if status in (401, 403):
+        raise StorageRefused
+    if status >= 500 or status == 429:
+        raise StorageUnreachable
+    if status not in (200, 204):
+        raise StorageAnswerBad
+
+
+def _json_object(content: bytes) -> dict:
+    try:
+        answer = json.loads(content) if len(content) <= _LARGEST_ANSWER else None
+    except ValueError as exc:
+        raise StorageAnswerBad from exc
+    if not isinstance(answer, dict):
+        raise StorageAnswerBad
+    return answer
+
+
+@cache
+def internal_api() -> InternalApi:
+    return InternalApi(
+        settings.SERVICES_URL,
+        name=settings.SERVICES_NAME,
+        api_key=settings.INTERNAL_API_KEY,
+        ca_file=settings.SERVICES_CA_FILE,
+        cert_file=settings.INTERNAL_CLIENT_CERT_FILE,
+        key_file=settings.INTERNAL_CLIENT_KEY_FILE,
+    )
