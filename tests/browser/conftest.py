@@ -1,0 +1,136 @@
+"""A real Chromium on the real stack, over a line that tests can slow down and break."""
+
+import hashlib
+import random
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
+
+from tests.browser.line import Line
+from tests.browser.upload_page import UploadPage
+
+ARGUMENTS = (
+    "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
+).split()
+BIG = 327 << 20
+ZIP = b"PK\x03\x04"
+READER = {"locale": "en-GB", "timezone_id": "Europe/Zurich", "ignore_https_errors": True}
+
+
+@pytest.fixture(scope="session")
+def playwright_driver() -> Iterator[Playwright]:
+    with sync_playwright() as driver:
+        yield driver
+
+
+def launch(driver: Playwright, chromium: Path, edge_port: int, line: Line) -> Browser:
+    """A browser that reaches the edge over `line` and knows nothing of that: names, origins and cookies are the real ones."""
+    rule = f"--host-resolver-rules=MAP localhost:{edge_port} 127.0.0.1:{line.port}"
+    return driver.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, rule])
+
+
+def sign_in(page: Page, stack) -> None:
+    page.goto(stack.url + "/accounts/login/")
+    page.get_by_label("User name").fill(stack.username)
+    page.get_by_label("Password").fill(stack.password)
+    page.get_by_role("button", name="Sign in").click()
+    page.wait_for_url(stack.url + "/")
+
+
+@pytest.fixture(scope="session")
+def collections(stack) -> None:
+    """Beside the stack's own, which takes anything."""
+    stack.create_collection("archives", "--media-type", "application/zip", "--media-type", "application/dicom")
+    stack.create_collection("small", "--max-size", str(1 << 20))
+
+
+@pytest.fixture(scope="session")
+def session_line(stack) -> Iterator[Line]:
+    with Line(stack.edge_port) as line:
+        yield line
+
+
+@pytest.fixture
+def line(session_line) -> Iterator[Line]:
+    yield session_line
+    session_line.restore()
+
+
+@pytest.fixture(scope="session")
+def browser(playwright_driver, chromium, stack, session_line) -> Iterator[Browser]:
+    with launch(playwright_driver, chromium, stack.edge_port, session_line) as browser:
+        yield browser
+
+
+@pytest.fixture(scope="session")
+def signed_in(browser, stack, collections) -> dict:
+    """The cookies of a signed-in browser."""
+    with browser.new_context(**READER) as context:
+        sign_in(context.new_page(), stack)
+        return context.storage_state()
+
+
+@pytest.fixture
+def context(browser, signed_in) -> Iterator[BrowserContext]:
+    with browser.new_context(storage_state=signed_in, viewport={"width": 1280, "height": 900}, **READER) as context:
+        yield context
+
+
+@pytest.fixture
+def page(context) -> Iterator[Page]:
+    page = context.new_page()
+    faults = watch_for_faults(page)
+    yield page
+    assert not faults
+
+
+@pytest.fixture
+def uploads(page, stack, line) -> UploadPage:
+    return UploadPage(page, stack.url).open()
+
+
+def watch_for_faults(page: Page) -> list[str]:
+    """Uncaught errors and broken content security policy. Refused requests are the subject of tests, not faults."""
+    faults: list[str] = []
+    page.on("pageerror", lambda error: faults.append(str(error)))
+
+    def judge(message) -> None:
+        if message.type == "error" and not message.text.startswith("Failed to load resource"):
+            faults.append(message.text)
+
+    page.on("console", judge)
+    return faults
+
+
+@pytest.fixture(scope="session")
+def big_file() -> tuple[Path, str]:
+    """327 MiB that begin like a ZIP archive, no two MiB alike, and their SHA-256."""
+    from tests.conftest import STATE
+
+    folder = STATE / "test"
+    folder.mkdir(parents=True, exist_ok=True)
+    path = folder / "series of site 4.zip"
+    block, digest = random.Random(4).randbytes(1 << 20), hashlib.sha256()
+    with path.open("wb") as file:
+        for number in range(BIG >> 20):
+            part = (ZIP + number.to_bytes(4, "big") + block)[: 1 << 20]
+            digest.update(part)
+            file.write(part)
+    return path, digest.hexdigest()
+
+
+@pytest.fixture(scope="session")
+def sparse_file(big_file) -> Path:
+    """300 MiB that take no room: for uploads that are meant to be refused."""
+    path = big_file[0].parent / "sparse.zip"
+    with path.open("wb") as file:
+        file.write(ZIP)
+        file.truncate(300 << 20)
+    return path
+
+
+def small(name: str, content: bytes = ZIP + b"small", size: int | None = None) -> dict:
+    """A file for the chooser."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content.ljust(size or 0, b"\0")}

@@ -1,0 +1,118 @@
+"""The network between the browser and the edge: a TCP relay that can be slow, break, or lose an answer.
+
+The bytes are TLS, so the relay knows nothing of requests but how much went which way. Over HTTP/1.1 a connection that carries
+more than `BODY` bytes up can only be carrying a file.
+"""
+
+import contextlib
+import socket
+import threading
+import time
+
+CHUNK = 64 * 1024
+BODY = 512 * 1024
+
+
+class Line:
+    """Listens on `port` from `__enter__` to `__exit__` and passes everything on to 127.0.0.1:`to_port`.
+
+    rate            bytes a second upwards, for each connection; None: as fast as it goes
+    down            new connections are refused and old ones cut
+    lose_replies    a connection that carried a file is cut when its answer comes, and the answer with it
+    """
+
+    def __init__(self, to_port: int):
+        self._to = ("127.0.0.1", to_port)
+        self._listener = socket.create_server(("127.0.0.1", 0), backlog=128)
+        self.port = self._listener.getsockname()[1]
+        self._connections: set[_Connection] = set()
+        self._lock = threading.Lock()
+        self.restore()
+
+    def restore(self) -> None:
+        """A good line again."""
+        self.rate: int | None = None
+        self.down = False
+        self.lose_replies = False
+        self.replies_lost = 0
+
+    def __enter__(self) -> "Line":
+        threading.Thread(target=self._accept, daemon=True).start()
+        return self
+
+    def __exit__(self, *_exc) -> None:
+        # shutdown wakes the accept that close alone would leave waiting.
+        self._listener.shutdown(socket.SHUT_RDWR)
+        self._listener.close()
+        self.cut()
+
+    def cut(self, *, bodies_only: bool = False) -> int:
+        """Close connections as a broken line would; returns how many."""
+        with self._lock:
+            doomed = [each for each in self._connections if each.up > BODY or not bodies_only]
+        for connection in doomed:
+            connection.close()
+        return len(doomed)
+
+    def go_down(self) -> None:
+        self.down = True
+        self.cut()
+
+    def _accept(self) -> None:
+        while True:
+            try:
+                client, _ = self._listener.accept()
+            except OSError:
+                return
+            if self.down:
+                client.close()
+                continue
+            connection = _Connection(self, client, socket.create_connection(self._to))
+            with self._lock:
+                self._connections.add(connection)
+            connection.start()
+
+    def forget(self, connection: "_Connection") -> None:
+        with self._lock:
+            self._connections.discard(connection)
+
+
+class _Connection:
+    def __init__(self, line: Line, client: socket.socket, edge: socket.socket):
+        self._line, self._client, self._edge = line, client, edge
+        self.up = 0  # bytes that the edge's socket took
+
+    def start(self) -> None:
+        for one_way in (self._upwards, self._downwards):
+            threading.Thread(target=one_way, daemon=True).start()
+
+    def close(self) -> None:
+        for end in (self._client, self._edge):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)
+
+    def _upwards(self) -> None:
+        paced_since, paced = time.monotonic(), 0
+        with contextlib.suppress(OSError):
+            while data := self._client.recv(CHUNK):
+                self._edge.sendall(data)
+                self.up += len(data)
+                if self._line.rate is None:
+                    paced_since, paced = time.monotonic(), 0
+                    continue
+                paced += len(data)
+                ahead = paced / self._line.rate - (time.monotonic() - paced_since)
+                if ahead > 0:
+                    time.sleep(ahead)
+        self.close()
+
+    def _downwards(self) -> None:
+        with contextlib.suppress(OSError):
+            while data := self._edge.recv(CHUNK):
+                # TLS 1.3's session tickets come before any body, so what follows a body is its answer.
+                if self._line.lose_replies and self.up > BODY:
+                    self._line.replies_lost += 1
+                    break
+                self._client.sendall(data)
+        self.close()
+        self._line.forget(self)

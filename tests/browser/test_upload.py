@@ -1,0 +1,141 @@
+"""A file's way to "Stored and verified"."""
+
+import hashlib
+import re
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import small
+
+MIB = 1 << 20
+
+
+def test_a_327_mib_file_ends_stored_and_verified_with_the_digest_of_its_bytes(uploads, stack, big_file):
+    path, sha256 = big_file
+    uploads.upload("archives", path)
+    row = uploads.row(path.name)
+    row.expect_stored()
+    assert row.part("state").text_content() == "Stored and verified"
+    assert row.digest == sha256
+    expect(row.part("bytes")).to_have_text("327 MiB (342,884,352 bytes)")
+    expect(row.part("type")).to_have_text("application/zip")
+    with path.open("rb") as sent, stack.stored(upload_id_of(row)).open("rb") as stored:
+        assert hashlib.file_digest(sent, "sha256").hexdigest() == hashlib.file_digest(stored, "sha256").hexdigest()
+
+
+def test_the_receipt_can_be_downloaded_from_the_row_and_from_the_list_below(uploads, stack):
+    uploads.upload("demo", small("one.zip"))
+    row = uploads.row("one.zip")
+    row.expect_stored()
+    with uploads.page.expect_download() as from_row:
+        row.element.get_by_role("link", name="Download receipt").click()
+    with uploads.page.expect_download() as from_list:
+        uploads.page.locator("#recent").get_by_role("link", name=re.compile("^Receipt")).first.click()
+    receipts = [download.value.path().read_text() for download in (from_row, from_list)]
+    assert receipts[0] == receipts[1]
+    assert receipts[0].count(".") == 2
+
+
+def test_the_time_is_shown_in_the_readers_zone(uploads):
+    uploads.upload("demo", small("zone.zip"))
+    row = uploads.row("zone.zip")
+    row.expect_stored()
+    time = row.part("time")
+    assert time.get_attribute("datetime").endswith("Z")
+    assert "Central European" in time.get_attribute("title")
+    assert "Central European" in uploads.page.locator("#recent time").first.get_attribute("title")
+
+
+def test_several_files_are_all_stored_and_never_more_than_two_are_under_way(uploads, line):
+    line.rate = 4 * MIB
+    names = [f"part {number}.zip" for number in range(5)]
+    uploads.page.evaluate(
+        """() => {
+            window.mostAtOnce = 0;
+            new MutationObserver(() => {
+                const busy = document.querySelectorAll('.file:is([data-state=preparing], [data-state=sending])').length;
+                window.mostAtOnce = Math.max(window.mostAtOnce, busy);
+            }).observe(document.querySelector('#file-list'), {subtree: true, attributes: true, attributeFilter: ['data-state']});
+        }"""
+    )
+    uploads.upload("demo", *[small(name, size=2 * MIB) for name in names])
+    uploads.row(names[0]).expect_state("sending")
+    assert uploads.row(names[4]).part("state").text_content() == "Waiting for its turn"
+    for name in names:
+        uploads.row(name).expect_stored()
+    assert uploads.page.evaluate("window.mostAtOnce") == 2
+    expect(uploads.page.locator("#files-summary")).to_have_text("5 of 5 stored")
+
+
+def test_an_empty_file_is_stored_too(uploads):
+    uploads.upload("demo", small("empty.dat", b""))
+    row = uploads.row("empty.dat")
+    row.expect_stored()
+    assert row.digest == hashlib.sha256(b"").hexdigest()
+
+
+@pytest.mark.parametrize("name", ["Grüße (ärztlich) 100 %.zip", "日本語 'x'*.zip", "a;b=\"c\".zip"])
+def test_a_name_with_other_characters_arrives_as_it_is_written(uploads, stack, name):
+    uploads.upload("demo", small(name))
+    row = uploads.row(name)
+    row.expect_stored()
+    assert stack.stored(upload_id_of(row)).suffix == ".zip"
+
+
+def test_a_name_that_reads_backwards_is_shown_without_the_trick(uploads):
+    uploads.upload("demo", small("annex\u202egpj.exe"))
+    uploads.row("annex\ufffdgpj.exe").expect_stored()
+
+
+def test_files_that_come_before_a_collection_is_chosen_are_kept_and_wait(uploads):
+    uploads.add(small("early 1.zip"), small("early 2.zip"))
+    expect(uploads.page.locator("#held-text")).to_have_text("2 files chosen. Now choose the collection above.")
+    assert uploads.rows().count() == 0
+    uploads.choose("demo")
+    assert uploads.rows().count() == 0, "choosing with the arrow keys must not send anything"
+    uploads.page.get_by_role("button", name="Upload 2 files").click()
+    uploads.row("early 1.zip").expect_stored()
+    uploads.row("early 2.zip").expect_stored()
+
+
+def test_files_dropped_anywhere_on_the_page_are_taken(uploads):
+    uploads.choose("demo")
+    data = uploads.page.evaluate_handle(
+        """() => { const data = new DataTransfer(); data.items.add(new File(['PK\\x03\\x04drop'], 'dropped.zip')); return data; }"""
+    )
+    uploads.page.dispatch_event("footer", "dragenter", {"dataTransfer": data})
+    expect(uploads.page.locator("#drop-overlay")).to_be_visible()
+    uploads.page.dispatch_event("footer", "drop", {"dataTransfer": data})
+    expect(uploads.page.locator("#drop-overlay")).to_be_hidden()
+    uploads.row("dropped.zip").expect_stored()
+
+
+def test_leaving_the_page_asks_first_only_while_something_is_under_way(uploads, line):
+    line.rate = MIB
+    asked = []
+    uploads.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
+    uploads.upload("demo", small("long.zip", size=40 * MIB))
+    row = uploads.row("long.zip")
+    row.expect_state("sending")
+    uploads.page.close(run_before_unload=True)
+    expect(row.button("Cancel")).to_be_visible()
+    row.button("Cancel").click()
+    row.expect_state("cancelled")
+    assert asked == ["beforeunload"]
+    line.restore()
+    uploads.open()
+    assert asked == ["beforeunload"]
+
+
+def test_the_finished_rows_can_be_cleared(uploads):
+    uploads.upload("demo", small("done.zip"))
+    uploads.row("done.zip").expect_stored()
+    uploads.clear()
+    expect(uploads.page.locator("#files")).to_be_hidden()
+    expect(uploads.page.locator("#file-input")).to_be_focused()
+
+
+def upload_id_of(row) -> str:
+    """From the list below, which the page fetched anew: the row itself shows no id."""
+    return row.element.page.locator("#recent details").first.locator(".ids").text_content().split()[1]
