@@ -92,9 +92,7 @@ def test_curl_gets_the_problem_every_time_while_300_mib_are_still_to_be_sent(own
     answers = []
     with case(own) as expected:
         for _ in range(TRIES):
-            answer = curl(
-                own, "/u", "-T", str(big_file), *bearer(expected.token), "-H", "Expect:", time_limit=AT_MOST
-            )
+            answer = curl(own, "/u", "-T", str(big_file), *bearer(expected.token), "-H", "Expect:", time_limit=AT_MOST)
             answers.append(answer)
     told = [(answer.status, answer.json()["code"] if answer.body else None) for answer in answers]
     assert told == [(expected.status, expected.code)] * TRIES
