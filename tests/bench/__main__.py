@@ -6,6 +6,7 @@ import os
 import shutil
 import sys
 
+from dev.client import Refused
 from dev.pki import Pki
 from dev.processes import StartFailed
 from tests.bench import ground, measure, memory, report, summary
@@ -62,7 +63,7 @@ def _rounds(options: argparse.Namespace, size: int, pki: Pki) -> tuple[list[meas
                     runs.append(measure.upload(target, size))
             except ground.Unavailable as why:
                 left_out[name] = str(why)
-            except (StartFailed, RuntimeError) as why:
+            except (StartFailed, Refused, RuntimeError) as why:
                 left_out[name], broken = str(why), True
     return runs, left_out, broken
 

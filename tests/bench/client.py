@@ -8,18 +8,17 @@ The body comes from memory: reading a file would cost every target the same and 
 import dataclasses
 import hashlib
 import http.client
+import itertools
 import json
 import random
 import resource
-import socket
-import ssl
 import sys
-import time
+from pathlib import Path
+
+from dev.client import Client
 
 BLOCK = 1 << 20
 BOUNDARY = "sluice-bench-0123456789abcdef"
-FIRST_STEP_TIMEOUT = 10.0  # seconds: connecting and the TLS handshake
-IDLE_TIMEOUT = 300.0  # seconds without a byte taken or answered
 
 
 @dataclasses.dataclass
@@ -66,41 +65,23 @@ def digest(size: int, seed: int) -> str:
 
 def send(plan: Plan) -> Outcome:
     before, after = _envelope(plan)
-    context = ssl.create_default_context(cafile=plan.authority_file)
-    head = _head(plan, len(before) + plan.size + len(after))
-    started = time.monotonic()
-    with socket.create_connection(("127.0.0.1", plan.port), timeout=FIRST_STEP_TIMEOUT) as plain:
-        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
-        with context.wrap_socket(plain, server_hostname="localhost") as wire:
-            wire.settimeout(IDLE_TIMEOUT)
-            error = _send_all(wire, head + before, plan, after)
-            handed_over = time.monotonic()
-            status, reply, broken = _answer(wire, plan.method)
-    ended = time.monotonic()
-    used = resource.getrusage(resource.RUSAGE_SELF)
-    return Outcome(status, ended - started, ended - handed_over, used.ru_utime + used.ru_stime, reply, error or broken)
-
-
-def _send_all(wire: ssl.SSLSocket, opening: bytes, plan: Plan, closing: bytes) -> str:
-    """Return what went wrong instead of raising: the server may have answered before it closed."""
+    kind = f"multipart/form-data; boundary={BOUNDARY}" if plan.form_field else "application/octet-stream"
+    parts = [part for part in (before, after) if part]
+    body = itertools.chain(parts[:1], blocks(plan.size, plan.seed), parts[1:])
+    length = len(before) + plan.size + len(after)
+    status, reply, wall, tail, error = 0, "", 0.0, 0.0, ""
     try:
-        wire.sendall(opening)
-        for block in blocks(plan.size, plan.seed):
-            wire.sendall(block)
-        if closing:
-            wire.sendall(closing)
-    except OSError as exc:
-        return f"while sending: {type(exc).__name__}"
-    return ""
-
-
-def _answer(wire: ssl.SSLSocket, method: str) -> tuple[int, str, str]:
-    response = http.client.HTTPResponse(wire, method=method)
-    try:
-        response.begin()
-        return response.status, response.read().decode("utf-8", "replace"), ""
+        answer = Client(plan.port, Path(plan.authority_file)).send(
+            plan.method, plan.path, body, length, {"Content-Type": kind, **plan.headers}
+        )
+        status, reply = answer.status, answer.body.decode("utf-8", "replace")
+        wall, tail = answer.seconds, answer.tail
+        if answer.sent != length:
+            error = f"answered after {answer.sent} of {length} bytes"
     except (OSError, http.client.HTTPException) as exc:
-        return 0, "", f"while reading the answer: {type(exc).__name__}"
+        error = type(exc).__name__
+    used = resource.getrusage(resource.RUSAGE_SELF)
+    return Outcome(status, wall, tail, used.ru_utime + used.ru_stime, reply, error)
 
 
 def _envelope(plan: Plan) -> tuple[bytes, bytes]:
@@ -112,19 +93,6 @@ def _envelope(plan: Plan) -> tuple[bytes, bytes]:
         f"{part}Content-Type: application/octet-stream\r\n\r\n".encode(),
         f"\r\n--{BOUNDARY}--\r\n".encode(),
     )
-
-
-def _head(plan: Plan, length: int) -> bytes:
-    kind = f"multipart/form-data; boundary={BOUNDARY}" if plan.form_field else "application/octet-stream"
-    fields = {
-        "Host": "localhost",
-        "Connection": "close",
-        "Content-Type": kind,
-        **plan.headers,
-        "Content-Length": str(length),
-    }
-    lines = [f"{plan.method} {plan.path} HTTP/1.1", *(f"{name}: {value}" for name, value in fields.items())]
-    return ("\r\n".join(lines) + "\r\n\r\n").encode()
 
 
 if __name__ == "__main__":

@@ -6,6 +6,7 @@ import json
 import os
 import platform
 import subprocess
+from collections.abc import Iterable
 from pathlib import Path
 
 from dev.paths import ROOT
@@ -48,22 +49,16 @@ class Result:
 
 def show(result: Result) -> str:
     """Markdown, so that the last table can stand in docs/benchmarks.md as it is."""
-    rows = [HEAD, *(_cells(line) for line in result.lines.values())]
-    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
-    table = [
-        _row(HEAD, widths),
-        "|" + "|".join("-" * (width + 2) for width in widths) + "|",
-        *(_row(row, widths) for row in rows[1:]),
-    ]
     rounds = f"{result.rounds} round{'s' if result.rounds != 1 else ''}"
-    began = f"load before {result.load:.2f}"
-    parts = [f"{result.size // MIB} MiB, {rounds}, medians; {place()}; {began}", "\n".join(table)]
-    parts += [f"- {name} did not run: {why}" for name, why in result.left_out.items()]
-    parts += [f"- {run.target} failed: {run.error}" for run in result.runs if run.error]
-    parts.append("\n".join(["Peak MiB of each process:", *(_peaks(line) for line in result.lines.values())]))
+    parts = [f"{result.size // MIB} MiB, {rounds}, medians; {place()}; load before {result.load:.2f}"]
+    if result.lines:
+        parts.append(_table(result.lines.values()))
+        parts.append("\n".join(["Peak MiB of each process:", *(_peaks(line) for line in result.lines.values())]))
     if result.growth:
         gained = " · ".join(f"{label} {more / MIB:+.1f}" for label, more in result.growth.gained().items())
         parts.append(f"Growth in MiB: {gained}")
+    parts += [f"- {name} did not run: {why}" for name, why in result.left_out.items()]
+    parts += [f"- {run.target} failed: {run.error}" for run in result.runs if run.error]
     parts.append("\n".join(_aim(aim) for aim in result.aims))
     return "\n\n".join(parts)
 
@@ -92,6 +87,13 @@ def place() -> str:
     nginx = ground.nginx_features().splitlines()[0].rpartition("/")[2]
     software = f"Python {platform.python_version()}, nginx {nginx}"
     return f"{os.cpu_count()} cores, {platform.system()} {platform.release()}, {software}"
+
+
+def _table(lines: Iterable[Line]) -> str:
+    rows = [HEAD, *(_cells(line) for line in lines)]
+    widths = [max(len(row[column]) for row in rows) for column in range(len(HEAD))]
+    rule = "|" + "|".join("-" * (width + 2) for width in widths) + "|"
+    return "\n".join([_row(HEAD, widths), rule, *(_row(row, widths) for row in rows[1:])])
 
 
 def _cells(line: Line) -> tuple[str, ...]:

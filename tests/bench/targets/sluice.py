@@ -1,10 +1,8 @@
 """Sluice itself: the same stack that ./run demo starts."""
 
-import http.client
-import json
-import ssl
 from pathlib import Path
 
+from dev.client import Client
 from dev.pki import Pki
 from dev.stack import Stack
 from tests.bench import ground
@@ -27,30 +25,14 @@ class Sluice(Target):
 
     def ask(self, size: int, seed: int) -> Plan:
         """A grant, as a script asks for it; its token travels as a bearer, not in the URL."""
-        authority = str(self._stack.keys.edge_ca)
-        connection = http.client.HTTPSConnection(
-            "localhost",
-            self._stack.edge_port,
-            context=ssl.create_default_context(cafile=authority),
-            timeout=30,
-        )
-        headers = {"Authorization": f"Bearer {self._stack.api_key}", "Content-Type": "application/json"}
-        connection.request(
-            "POST",
-            "/api/v1/uploads",
-            json.dumps({"collection": self._stack.collection, "size": size}),
-            headers,
-        )
-        reply = connection.getresponse()
-        answer = json.load(reply)
-        connection.close()
-        if reply.status != 201:
-            raise RuntimeError(f"web_app answered {reply.status} {answer.get('code', '')}")
+        authority = self._stack.keys.edge_ca
+        client = Client(self._stack.edge_port, authority, self._stack.api_key)
+        grant = client.new_grant(self._stack.collection, size=size)
         headers = {
-            "Authorization": f"Bearer {answer['token']}",
+            "Authorization": f"Bearer {grant['token']}",
             "Content-Disposition": f"attachment; filename*=UTF-8''bench-{seed}.bin",
         }
-        return Plan(self._stack.edge_port, authority, "PUT", "/u", size, seed, headers)
+        return Plan(self._stack.edge_port, str(authority), "PUT", "/u", size, seed, headers)
 
     def tiers(self) -> dict[str, dict[str, int]]:
         tiers = {"web": ("nginx", "web_app"), "services": ("uploads", "control")}

@@ -1,9 +1,8 @@
 """tuspyserver from PyPI under uvicorn, over mTLS: one creation, one PATCH with the whole file."""
 
 import base64
-import http.client
-import ssl
 
+from dev.client import Client
 from tests.bench import ground
 from tests.bench.client import Plan
 from tests.bench.targets.base import BehindEdge
@@ -52,20 +51,10 @@ class Tuspyserver(BehindEdge):
             "Tus-Resumable": "1.0.0",
             "Upload-Length": str(size),
             "Upload-Metadata": f"filename {name},filetype {kind}",
-            "Content-Length": "0",
         }
-        connection = http.client.HTTPSConnection(
-            "localhost",
-            self.port,
-            context=ssl.create_default_context(cafile=str(self.pki.edge_ca)),
-            timeout=30,
-        )
-        connection.request("POST", "/files", headers=headers)
-        reply = connection.getresponse()
-        reply.read()
+        reply = Client(self.port, self.pki.edge_ca).send("POST", "/files", [], 0, headers)
         if reply.status != 201:
             raise RuntimeError(f"tus creation was answered {reply.status}")
-        connection.close()
         path = "/files/" + reply.headers["Location"].rstrip("/").rpartition("/")[2]
         patch = {
             "Tus-Resumable": "1.0.0",
