@@ -11,14 +11,13 @@ import contextlib
 import fcntl
 import os
 import shutil
-import subprocess
 import sys
 import tempfile
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 from dev import environments, health, nginx, pki, site
-from dev.paths import ROOT
+from dev.manage import Manage
 from dev.processes import Service, StartFailed, free_ports, wait_until
 
 COLLECTION = "demo"
@@ -61,6 +60,7 @@ class Stack:
         self.collection = COLLECTION
         self.username = USERNAME
         self.services: dict[str, Service] = {}
+        self._manage = Manage(lambda app: self._env("web_app" if app == "web_app" else "control"))
         self._cleanup = contextlib.ExitStack()
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -143,20 +143,7 @@ class Stack:
     # -- commands and files --------------------------------------------------------------------------------
     def manage(self, app: str, *arguments: str, env: dict[str, str] | None = None) -> str:
         """Run manage.py of "web_app" or "services_app"; returns stdout. Raises StartFailed with its stderr."""
-        name = "web_app" if app == "web_app" else "control"
-        done = subprocess.run(
-            [sys.executable, f"{app}/manage.py", *arguments],
-            cwd=ROOT,
-            env={**self._env(name), **(env or {})},
-            stdin=subprocess.DEVNULL,
-            capture_output=True,
-            text=True,
-            check=False,
-        )
-        if done.returncode:
-            shown = "\n".join("  " + line for line in (done.stderr or done.stdout).strip().splitlines()[-12:])
-            raise StartFailed(f"{app}/manage.py {arguments[0]} failed.\n{shown}")
-        return done.stdout
+        return self._manage(app, *arguments, env=env)
 
     def create_collection(self, slug: str, *arguments: str) -> None:
         """On both tiers; `arguments` as for web_app's create_collection. The demo user is a member."""
@@ -251,8 +238,12 @@ class Stack:
         """Databases, sentinel, user, collection, API key: the tiers at the same time, each step once."""
         with ThreadPoolExecutor(2) as pool:
             both = [pool.submit(self._set_up_services), pool.submit(self._set_up_web)]
-            for one in both:
-                one.result()
+            try:
+                for one in both:
+                    one.result()
+            except BaseException:
+                self._manage.give_up()
+                raise
 
     def _set_up_services(self) -> None:
         self.manage("services_app", "migrate", "--verbosity", "0")
