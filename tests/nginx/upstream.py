@@ -33,9 +33,10 @@ class Seen:
 
 
 class Upstream:
-    """Serves HTTP/1.1 on a TCP port or a unix socket; `answers` maps (method, target) or a target to (status, headers, body).
+    """Serves HTTP/1.1 on a TCP port or a unix socket.
 
-    An answer may also be a function of the request, called once its body has been read. `keep` bodies up to so many bytes.
+    `answers` maps (method, target) or a target to (status, headers, body), or to a function of the request that is
+    called once its body has been read; status None closes without an answer. `keep` so many bytes of each body.
     """
 
     def __init__(self, path: str | None = None, context: ssl.SSLContext | None = None, keep: int = 1 << 16):
@@ -75,6 +76,9 @@ class Upstream:
 
     def _serve(self, connection: socket.socket, number: int) -> None:
         self._open.add(connection)
+        if self.port:
+            # As gunicorn does; without it a small answer waits 40 ms for the other side's delayed ACK.
+            connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
         resumed = None
         try:
             if self.context:

@@ -1,0 +1,163 @@
+"""Headers: what the applications get is ours or named, what the client gets is set in one place."""
+
+import pytest
+
+from tests.nginx.rig import TOKEN
+
+FORGED = dict.fromkeys(
+    """
+    X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Prefix X-Real-IP Forwarded Via
+    X-Client-Address X-Client-Cert X-SSL-Client-Verify X-Internal-Api-Key X-Internal X-Remote-User Remote-User
+    X-Upload-Grant X-Upload-Id X-Upload-Binding X_Upload_Binding X-Upload-Method X-Upload-Path X-Upload-Length
+    X-Upload-Coding X-Upload-Verdict X-Request-Id X-Accel-Redirect X-Sendfile X-Http-Method-Override X-Original-URL
+    X-Rewrite-URL Script-Name Path-Info Proxy Proxy-Authorization Upgrade Trailer Range Accept-Encoding Keep-Alive
+    """.split(),
+    "forged",
+)
+
+ALWAYS_OURS = {"host", "x-request-id", "x-client-address", "authorization"}
+TO_WEB_APP = {"host", "x-forwarded-for", "x-forwarded-proto", "x-forwarded-host", "x-request-id", "connection"}
+
+WANTED = {
+    "Accept": "text/html",
+    "Accept-Language": "de",
+    "Authorization": "Bearer key",
+    "Content-Type": "application/json",
+    "Cookie": "sessionid=1; csrftoken=2",
+    "If-Modified-Since": "x",
+    "If-None-Match": '"y"',
+    "Origin": "https://localhost",
+    "Referer": "https://localhost/",
+    "Sec-Fetch-Dest": "empty",
+    "Sec-Fetch-Mode": "cors",
+    "Sec-Fetch-Site": "same-origin",
+    "Sec-Fetch-User": "?1",
+    "User-Agent": "tests",
+    "X-CSRFToken": "3",
+}
+
+SECURITY = {
+    "Strict-Transport-Security": "max-age=63072000",
+    "Content-Security-Policy": "default-src 'none'; script-src 'self'; style-src 'self'; img-src 'self' data:; "
+    "connect-src 'self'; font-src 'self'; form-action 'self'; base-uri 'none'; frame-ancestors 'none'",
+    "X-Content-Type-Options": "nosniff",
+    "X-Frame-Options": "DENY",
+    "Referrer-Policy": "same-origin",
+    "Cross-Origin-Opener-Policy": "same-origin",
+    "Cross-Origin-Resource-Policy": "same-origin",
+}
+
+
+def test_an_upload_carries_only_the_headers_that_are_named(rig):
+    named = {
+        "Content-Disposition": "attachment; filename*=UTF-8''r%C3%B6ntgen.zip",
+        "Content-Type": "application/zip",
+        "Content-Digest": "sha-256=:AAAA:",
+        "Repr-Digest": "sha-256=:BBBB:",
+        "Upload-Length": "5",
+    }
+    cookie = "sessionid=s3cret; __Host-sluice-binding=" + "A" * 43
+    rig.ask("PUT", f"/u/{TOKEN}", {**FORGED, **named, "Cookie": cookie, "Expect": "100-continue"}, b"12345")
+    seen = rig.uploads.requests[0]
+    ours = {"content-length", "connection", "x-upload-binding"}
+    assert seen.names() == ALWAYS_OURS | ours | {name.lower() for name in named}
+    assert {name: seen.header(name) for name in named} == named
+    assert seen.header("X-Client-Address") == "127.0.0.1"
+    assert seen.header("X-Upload-Binding") == "A" * 43
+    assert "forged" not in str(seen.headers) and "s3cret" not in str(seen.headers)
+
+
+def test_a_question_about_an_upload_carries_no_more_than_the_token_and_the_binding(rig):
+    rig.ask("GET", f"/u/{TOKEN}", {**FORGED, **WANTED, "Authorization": "Basic eDp5"})
+    assert [seen.names() for seen in rig.control.requests] == [
+        ALWAYS_OURS | {"x-upload-method", "x-upload-path"},
+        ALWAYS_OURS,
+    ]
+    assert "forged" not in str([seen.headers for seen in rig.control.requests])
+
+
+def test_web_app_gets_the_named_headers_and_forwarding_headers_of_ours(rig):
+    rig.ask("POST", "/api/v1/uploads", {**FORGED, **WANTED}, b"{}")
+    seen = rig.web.requests[0]
+    assert seen.names() == TO_WEB_APP | {"content-length"} | {name.lower() for name in WANTED}
+    assert {name: seen.header(name) for name in WANTED} == WANTED
+    assert seen.header("X-Forwarded-For") == "127.0.0.1"
+    assert seen.header("X-Forwarded-Proto") == "https"
+    assert seen.header("X-Forwarded-Host") == seen.header("Host") == f"localhost:{rig.port}"
+
+
+@pytest.mark.parametrize(
+    "cookie",
+    [
+        "",
+        "__Host-sluice-binding=" + "A" * 42,
+        "__Host-sluice-binding=" + "A" * 44,
+        "__Host-sluice-binding=" + "A" * 42 + "%",
+        "x__Host-sluice-binding=" + "A" * 43,
+        "__Host-sluice-binding=" + "A" * 43 + "; __Host-sluice-binding=" + "B" * 43,
+    ],
+)
+def test_a_binding_that_is_malformed_or_doubled_is_none(rig, cookie):
+    rig.ask("GET", f"/u/{TOKEN}", {"Cookie": cookie} if cookie else {})
+    assert [seen.header("X-Upload-Binding") for seen in rig.control.requests] == [None, None]
+
+
+@pytest.mark.parametrize(
+    ("header", "passed"),
+    [
+        ("Bearer abc.def-_~+/==", "Bearer abc.def-_~+/=="),
+        ("bearer   abc", "Bearer abc"),
+        ("Basic dXNlcjpwYXNz", None),
+        ("Bearer", None),
+        ("Bearer a b", None),
+        ("Bearer a\tb", None),
+        ("Digest username=x", None),
+    ],
+)
+def test_only_a_bearer_token_passes_as_authorization(rig, header, passed):
+    rig.ask("GET", "/u", {"Authorization": header})
+    assert [seen.header("Authorization") for seen in rig.control.requests] == [passed, passed]
+
+
+@pytest.mark.parametrize("target", ["/", "/api/v1/uploads", f"/u/{TOKEN}", f"/u/{TOKEN}?x", "/a//b"])
+def test_every_answer_carries_the_security_headers_once(rig, target):
+    theirs = dict.fromkeys(SECURITY, "theirs") | {
+        "Cache-Control": "public",
+        "X-Powered-By": "them",
+        "Server": "them",
+    }
+    for upstream in (rig.web, rig.control):
+        upstream.answers[target if upstream is rig.web else "/u"] = (200, theirs, b"{}")
+    answer = rig.ask("GET", target)
+    assert {name: answer.header(name) for name in SECURITY} == SECURITY
+    assert answer.header("Permissions-Policy").count("=()") == len(answer.header("Permissions-Policy").split(","))
+    assert answer.header("Server") == "nginx"
+    assert len(answer.header("X-Request-Id")) == 32
+
+
+def test_answers_that_hold_tokens_or_states_are_never_kept(rig):
+    rig.web.answers["/api/v1/uploads"] = rig.control.answers["/u"] = (200, {"Cache-Control": "public"}, b"{}")
+    for target in ("/api/v1/uploads", "/u", f"/u/{TOKEN}", "/u/", "/a//b"):
+        assert rig.ask("GET", target).header("Cache-Control") == "no-store"
+
+
+def test_pages_and_static_files_say_themselves_how_long_they_keep(rig):
+    rig.web.answers["/static/app.js"] = (200, {"Cache-Control": "max-age=31536000, immutable"}, b"")
+    assert rig.ask("GET", "/static/app.js").header("Cache-Control") == "max-age=31536000, immutable"
+    assert rig.ask("GET", "/uploads/").header("Cache-Control") == "no-store"
+
+
+def test_upstream_headers_cannot_steer_nginx(rig):
+    rig.uploads.answers["/u"] = (
+        201,
+        {"X-Accel-Redirect": "/.problem/not_found", "X-Accel-Buffering": "yes", "X-Accel-Limit-Rate": "1"},
+        b"stored",
+    )
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    assert (answer.status, answer.body) == (201, b"stored")
+    assert "x-accel" not in str(answer.headers)
+
+
+def test_retry_after_of_an_application_passes_once(rig):
+    rig.uploads.answers["/u"] = (503, {"Retry-After": "7"}, b"{}")
+    assert rig.ask("PUT", f"/u/{TOKEN}", body=b"12345").header("Retry-After") == "7"

@@ -1,0 +1,144 @@
+"""What nginx refuses it refuses in the services tier's words."""
+
+import re
+
+import pytest
+
+from services_app.tokens.errors import TokenRefused
+from services_app.uploads.errors import Problem, Unauthorised, table
+from tests.nginx.rig import GRANT, TOKEN, TREE
+
+# A wrong client certificate between our own tiers is a fault of ours, which the sender is told as such.
+NEVER_TOLD = {"peer_forbidden"}
+DOCS = TREE.parent / "docs" / "upload-api.md"
+
+
+def documents() -> dict[str, tuple[dict, int | None]]:
+    """Every code with the document and the Retry-After (seconds) of services_app/uploads/errors.py."""
+    found = {}
+    for cls in Problem.__subclasses__():
+        causes = [Unauthorised(token) for token in TokenRefused.__subclasses__()] if cls is Unauthorised else [cls()]
+        found |= {cause.code: (cause.document(), cause.retry_after) for cause in causes}
+    return {code: entry for code, entry in found.items() if code not in NEVER_TOLD}
+
+
+def documented() -> dict[str, int]:
+    rows = re.findall(r"^\| `(\w+)` \| (\d{3}) \|", DOCS.read_text(), re.MULTILINE)
+    return {code: int(status) for code, status in rows}
+
+
+def test_the_documented_list_is_the_services_tiers_list():
+    assert documented() == table()
+
+
+def test_nginx_maps_every_code_and_no_other():
+    text = (TREE / "maps" / "problem-status.conf").read_text()
+    mapped = {code: int(status) for code, status in re.findall(r"^ +(\w+) +(\d{3});", text, re.MULTILINE)}
+    assert mapped.pop("default") == 500
+    assert mapped | {"internal_error": 500} == {c: s for c, s in documented().items() if c not in NEVER_TOLD}
+
+
+@pytest.mark.parametrize("code", sorted(documents()))
+def test_a_verdict_becomes_the_document_that_the_services_tier_would_send(rig, code):
+    rig.refuse(code)
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"x" * 100_000)
+    document, retry_after = documents()[code]
+    assert answer.header("Content-Type") == "application/problem+json"
+    assert (answer.status, answer.json()) == (document["status"], document)
+    assert answer.header("Retry-After") == (str(retry_after) if retry_after else None)
+    assert (answer.header("WWW-Authenticate") == "Bearer") == (answer.status == 401)
+    assert (answer.header("Allow") is not None) == (answer.status == 405)
+    assert rig.uploads.requests == [], "no byte of the body may get there"
+
+
+@pytest.mark.parametrize(
+    "verdict", ["peer_forbidden", "made_up", "../x", "not_found x", "", None, "%6eot_found", "NOT_FOUND"]
+)
+def test_a_verdict_that_is_not_in_the_list_is_a_fault_of_ours(rig, verdict):
+    rig.refuse(verdict)
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    assert (answer.status, answer.code()) == (500, "internal_error")
+    assert rig.uploads.requests == []
+
+
+@pytest.mark.parametrize("status", [200, 204, 299])
+def test_only_a_yes_lets_a_body_through(rig, status):
+    rig.control.answers["/authorize"] = (status, {}, b"")
+    assert rig.ask("PUT", f"/u/{TOKEN}", body=b"12345").status == 200
+
+
+@pytest.mark.parametrize(("status", "told"), [(302, 500), (400, 500), (401, 500), (404, 500), (500, 500), (503, 503)])
+def test_any_other_answer_lets_nothing_through(rig, status, told):
+    rig.refuse(None, status)
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    assert answer.status == told
+    assert rig.uploads.requests == []
+
+
+def test_the_question_tells_what_the_request_is_about(rig):
+    cookie = "sessionid=secret; __Host-sluice-binding=" + "b" * 43 + "; other=1"
+    rig.ask("PUT", f"/u/{TOKEN}", {"Cookie": cookie, "X-Upload-Path": "/check"}, b"12345")
+    question = rig.control.requests[0]
+    assert {name: question.header(name) for name in question.names()} == {
+        "host": "services.sluice.internal",
+        "x-request-id": question.header("X-Request-Id"),
+        "x-client-address": "127.0.0.1",
+        "authorization": f"Bearer {TOKEN}",
+        "x-upload-binding": "b" * 43,
+        "x-upload-method": "PUT",
+        "x-upload-path": "/",
+        "x-upload-length": "5",
+    }
+    assert question.size == 0
+
+
+def test_the_question_about_a_chunked_body_says_so_and_is_not_chunked_itself(rig):
+    assert rig.ask("PUT", f"/u/{TOKEN}", {"Transfer-Encoding": "chunked"}, b"5\r\n12345\r\n0\r\n\r\n").status == 200
+    question = rig.control.requests[0]
+    assert (question.header("X-Upload-Coding"), question.header("X-Upload-Length")) == ("chunked", None)
+    assert (question.header("Transfer-Encoding"), question.header("Content-Length")) == (None, None)
+    assert bytes(rig.uploads.requests[0].body) == b"12345"
+
+
+def test_a_refusal_overtakes_a_body_that_is_still_being_sent(rig):
+    """60 MiB that the client keeps pushing without looking: the answer is there all the same."""
+    rig.refuse("too_large")
+    for _ in range(5):
+        answer = rig.ask("PUT", f"/u/{TOKEN}", body=bytes(60 << 20))
+        assert (answer.status, answer.code()) == (413, "too_large")
+    assert rig.uploads.requests == []
+
+
+def test_the_grant_of_a_refused_request_is_logged_and_not_told(rig):
+    rig.refuse("already_committed")
+    before = len(rig.log_lines())
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    assert GRANT not in str(answer.headers)
+    line = rig.log_lines(wait_for=before + 1)[-1]
+    assert (line["grant"], line["problem"], line["status"], line["method"]) == (
+        GRANT,
+        "already_committed",
+        "409",
+        "PUT",
+    )
+
+
+def test_answers_of_the_applications_pass_as_they_are(rig):
+    problem = b'{"code": "digest_differs"}'
+    headers = {"Content-Type": "application/problem+json", "X-Upload-Id": "u1", "X-Upload-Grant": GRANT}
+    rig.uploads.answers["/u"] = (422, headers, problem)
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    assert (answer.status, answer.body, answer.header("X-Upload-Id")) == (422, problem, "u1")
+    assert answer.header("X-Upload-Grant") is None
+    assert rig.ask("GET", "/nothing").status == 200
+    rig.web.answers["/nothing"] = (404, {"Content-Type": "text/html"}, b"<p>ours</p>")
+    assert rig.ask("GET", "/nothing").body == b"<p>ours</p>"
+
+
+def test_a_small_body_over_its_limit_is_too_large(rig):
+    for target, size in ((f"/u/{TOKEN}/check", 65537), ("/api/v1/uploads", 16385), ("/accounts/login/", 16385)):
+        answer = rig.ask("POST", target, body=b"x" * size)
+        assert (answer.status, answer.code()) == (413, "too_large")
+        chunked = b"%x\r\n" % size + b"x" * size + b"\r\n0\r\n\r\n"
+        assert rig.ask("POST", target, {"Transfer-Encoding": "chunked"}, chunked).status == 413
+        assert rig.ask("POST", target, body=b"x" * (size - 1)).status == 200
