@@ -119,6 +119,9 @@ def main(arguments: list[str]) -> int:
     try:
         target.start()
         _table(target, options)
+    except ground.Unavailable as why:
+        print(why, file=sys.stderr)
+        return 2
     finally:
         target.stop()
         target.clear()
