@@ -14,6 +14,7 @@ _SUB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})")
 _COOKIE_SHA256 = re.compile(r"[A-Za-z0-9_-]{43}")
+_END_OF_CALENDAR = 253_402_300_799  # the last second of the year 9999, the last that datetime knows
 
 
 @dataclass(frozen=True, slots=True)
@@ -61,6 +62,10 @@ def _is_count(value: object, least: int = 0) -> bool:
     return type(value) is int and least <= value <= 2**63 - 1
 
 
+def _is_time(value: object) -> bool:
+    return _is_count(value) and value <= _END_OF_CALENDAR
+
+
 def _is_uuid7(value: object) -> bool:
     try:
         return isinstance(value, str) and str(parsed := uuid.UUID(value)) == value and parsed.version == 7
@@ -73,10 +78,10 @@ def _matches(pattern: re.Pattern):
 
 
 _FORMS = {
-    "iat": _is_count,
-    "nbf": _is_count,
-    "exp": _is_count,
-    "start_by": _is_count,
+    "iat": _is_time,
+    "nbf": _is_time,
+    "exp": _is_time,
+    "start_by": _is_time,
     "jti": _is_uuid7,
     "sub": _matches(_SUB),
     "collection": _matches(_SLUG),

@@ -1,0 +1,160 @@
+"""services_app by itself: no nginx, no web_app, made-up keys, and for every test a NAS folder of its own.
+
+One process holds one Django settings module, so these run apart from web_app's. `./run test` brings an environment;
+without one (`pytest tests/services_app`) it is made here, before Django reads its settings.
+"""
+
+import atexit
+import os
+import shutil
+import tempfile
+import uuid
+from pathlib import Path
+
+import django
+import pytest
+
+from tests.services_app import making
+
+NGINX, WEB_APP = "nginx.test.internal", "web-app.test.internal"
+INTERNAL_KEY = "k" * 43
+
+
+def _own_environment() -> None:
+    place = Path(tempfile.mkdtemp(prefix="sluice-services-tests-"))
+    atexit.register(shutil.rmtree, place, ignore_errors=True)
+    os.environ.update(
+        DJANGO_SETTINGS_MODULE="services_app.config.settings",
+        SERVER_ROLE="services",
+        STATE_DIR=str(place),
+        NAS_ROOT=str(place / "nas"),
+        TOKEN_ISSUER=making.ISSUER,
+        TOKEN_AUDIENCE=making.AUDIENCE,
+        TOKEN_JWKS_FILE=str(making.key_set(place / "token.jwks", making.public(making.new_key()))),
+        RECEIPT_ISSUER=making.RECEIPT_ISSUER,
+        RECEIPT_KEY_FILE=str(making.key_set(place / "receipt.jwks", making.new_key())),
+        INTERNAL_API_KEY=INTERNAL_KEY,
+        NGINX_CLIENT_NAME=NGINX,
+        WEB_CLIENT_NAME=WEB_APP,
+    )
+
+
+if "TOKEN_JWKS_FILE" not in os.environ:
+    _own_environment()
+    django.setup()
+
+
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """A file, as in production: a database in memory knows no rivals for its write lock."""
+    from django.db import connections
+
+    connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
+
+
+@pytest.fixture(scope="session")
+def token_key() -> dict:
+    return making.new_key()
+
+
+@pytest.fixture(scope="session")
+def receipt_key() -> dict:
+    return making.new_key()
+
+
+@pytest.fixture(scope="session")
+def key_files(tmp_path_factory, token_key, receipt_key) -> tuple[Path, Path]:
+    folder = tmp_path_factory.mktemp("keys")
+    return (
+        making.key_set(folder / "token.jwks", making.public(token_key)),
+        making.key_set(folder / "receipt.jwks", receipt_key),
+    )
+
+
+@pytest.fixture(autouse=True)
+def own_place(settings, tmp_path, key_files, monkeypatch):
+    """Settings that point into this test's folder, and nothing remembered from the test before."""
+    from services_app.store.current import _store
+    from services_app.uploads import answers, callers, receipts
+
+    settings.TOKEN_JWKS_FILE, settings.RECEIPT_KEY_FILE = map(str, key_files)
+    settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE = making.ISSUER, making.AUDIENCE
+    settings.RECEIPT_ISSUER = making.RECEIPT_ISSUER
+    settings.INTERNAL_API_KEYS = [INTERNAL_KEY]
+    settings.NGINX_CLIENT_NAME, settings.WEB_CLIENT_NAME = NGINX, WEB_APP
+    settings.NAS_ROOT = tmp_path / "nas"
+    settings.UPLOAD_SPACE_RESERVE = 0
+    monkeypatch.setattr(answers, "_SETTLE", 0)
+    for remembered in (_store, callers.verifier, receipts.issuer):
+        remembered.cache_clear()
+
+
+@pytest.fixture
+def nas(settings) -> Path:
+    """A prepared store's root, with one collection and no database behind it."""
+    from services_app.store import sentinel
+
+    root = settings.NAS_ROOT
+    (root / "staging").mkdir(parents=True)
+    (root / "collections" / making.COLLECTION).mkdir(parents=True)
+    root_fd = os.open(root, os.O_RDONLY)
+    sentinel.write(root_fd, STORE_ID)
+    os.close(root_fd)
+    return root
+
+
+STORE_ID = uuid.UUID("01890000-0000-7000-8000-000000000001")
+
+
+@pytest.fixture
+def store(nas):
+    """The store by itself."""
+    from services_app.store.nas import LocalFileSystemStorage
+
+    return LocalFileSystemStorage(nas, STORE_ID)
+
+
+@pytest.fixture
+def known_store(nas, db):
+    """The store as the database knows it: what current_store() finds."""
+    from services_app.store.current import current_store
+    from services_app.store.models import StoreIdentity
+
+    StoreIdentity.objects.create(id=1, store_id=STORE_ID)
+    return current_store()
+
+
+@pytest.fixture
+def grant_token(token_key):
+    """A function: a token that is good now, with some claims changed."""
+    import time
+
+    return lambda **changed: making.sign(token_key, making.payload(time.time(), **changed))
+
+
+@pytest.fixture
+def control(settings, client):
+    """Requests to the control listener, from nginx unless told otherwise."""
+    settings.ROOT_URLCONF = "services_app.config.urls_control"
+    return _caller(client)
+
+
+@pytest.fixture
+def uploads(settings, client):
+    """Requests to the uploads listener, from nginx unless told otherwise."""
+    settings.ROOT_URLCONF = "services_app.config.urls_uploads"
+    return _caller(client)
+
+
+def _caller(client):
+    def call(method, path, *, token=None, body=b"", peer=None, **meta):
+        import io
+
+        extra = {"gunicorn.socket": making.Connection(NGINX) if peer is None else peer, "wsgi.input": io.BytesIO(body)}
+        if token is not None:
+            extra["HTTP_AUTHORIZATION"] = f"Bearer {token}"
+        if body:
+            extra["CONTENT_LENGTH"] = str(len(body))
+        return client.generic(method, path, **extra | meta)
+
+    return call

@@ -1,0 +1,148 @@
+"""Tokens, keys, connections and uploads for the tests of services_app, each as wrong as a test wants it."""
+
+import base64
+import io
+import json
+import time
+import uuid
+
+from joserfc import jws
+from joserfc.jwk import OKPKey
+
+ISSUER = "https://web.example"
+AUDIENCE = "https://services.example"
+RECEIPT_ISSUER = "https://receipts.example"
+COLLECTION = "mri-2026"
+NOW = 1_800_000_000  # seconds; for tests that give the verifier its clock
+
+
+def uuid7() -> str:
+    from services_app.uploads.ids import uuid7
+
+    return str(uuid7())
+
+
+def new_key() -> dict:
+    """A private Ed25519 JWK whose kid is its RFC 7638 thumbprint."""
+    return OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": "Ed25519"}, auto_kid=True).as_dict(
+        private=True
+    )
+
+
+def public(key: dict) -> dict:
+    return {name: value for name, value in key.items() if name != "d"}
+
+
+def key_set(path, *keys: dict):
+    """Write a JWK Set file; return its path."""
+    path.write_text(json.dumps({"keys": list(keys)}))
+    return path
+
+
+def payload(now: float = NOW, without: tuple[str, ...] = (), **changed) -> dict:
+    """The claims of a good token at `now`, with some changed or left out."""
+    now = int(now)
+    claims = {
+        "iss": ISSUER,
+        "aud": AUDIENCE,
+        "iat": now,
+        "nbf": now,
+        "exp": now + 86400,
+        "start_by": now + 900,
+        "jti": uuid7(),
+        "sub": "u_42",
+        "collection": COLLECTION,
+        "max_size": 1 << 30,
+        "max_uploads": 1,
+        **changed,
+    }
+    return {name: value for name, value in claims.items() if name not in without}
+
+
+def sign(key: dict, claims: dict, **header) -> str:
+    """A token as web_app would make it. `header` replaces or adds header parameters; None drops one."""
+    head = {"alg": "Ed25519", "typ": "upload+jwt", "kid": key["kid"], **header}
+    return sign_raw(key, {k: v for k, v in head.items() if v is not None}, json.dumps(claims).encode())
+
+
+def sign_raw(key: dict, header: dict | bytes, body: bytes) -> str:
+    """A correct Ed25519 signature over whatever stands in header and body."""
+    head = header if isinstance(header, bytes) else json.dumps(header).encode()
+    signing_input = f"{b64(head)}.{b64(body)}".encode()
+    private = OKPKey.import_key({k: key[k] for k in ("kty", "crv", "x", "d")})
+    signature = private.private_key.sign(signing_input)
+    return f"{signing_input.decode()}.{b64(signature)}"
+
+
+def sign_hmac(secret: bytes, header: dict, claims: dict) -> str:
+    import hashlib
+    import hmac
+
+    signing_input = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(claims).encode())}"
+    return f"{signing_input}.{b64(hmac.new(secret, signing_input.encode(), hashlib.sha256).digest())}"
+
+
+def b64(raw: bytes) -> str:
+    return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def header_of(token: str) -> dict:
+    segment = token.split(".")[0]
+    return json.loads(base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4)))
+
+
+def receipt_claims(receipt: str, key: dict) -> dict:
+    """The claims of a receipt whose signature holds."""
+    signed = jws.deserialize_compact(receipt, OKPKey.import_key(public(key)), algorithms=["Ed25519"])
+    return json.loads(signed.payload)
+
+
+class Connection:
+    """What gunicorn hands over as `gunicorn.socket`: a peer with DNS names in its certificate, or with none."""
+
+    def __init__(self, *names: str, other=(), certificate: bool = True):
+        self._names, self._other, self._certificate = names, other, certificate
+        self.timeouts, self.received = [], 0
+
+    def getpeercert(self):
+        if not self._certificate:
+            return None
+        return {"subject": (), "subjectAltName": (*(("DNS", name) for name in self._names), *self._other)}
+
+    def settimeout(self, seconds):
+        self.timeouts.append(seconds)
+
+    def recv_into(self, view):
+        self.received += 1
+        return 0
+
+
+def claims_object(**changed):
+    """Verified claims, good now."""
+    from services_app.tokens.claims import Claims
+
+    return Claims.parse(payload(time.time(), **changed))
+
+
+def announced(length: int | None = 4, sha256: str | None = None, name: str = "scan.zip"):
+    from services_app.uploads.headers import Announced
+
+    return Announced(length=length, sha256=sha256, name=name)
+
+
+def request_body(content: bytes, length: int | None = None, **pace):
+    """A RequestBody over bytes that are all there, as under an unknown WSGI server."""
+    from services_app.uploads.body import Pace, RequestBody
+
+    given = {"idle_timeout": 5, "min_rate": 0, "window": 60, "deadline": 60, **pace}
+    return RequestBody({"wsgi.input": io.BytesIO(content)}, len(content) if length is None else length, Pace(**given))
+
+
+def stored_files(root) -> list[str]:
+    """Every file and folder below a store that is neither its sentinel nor one of its own folders."""
+    own = {".sluice-store", "staging", "collections", f"collections/{COLLECTION}"}
+    return sorted(found for path in root.rglob("*") if (found := str(path.relative_to(root))) not in own)
+
+
+def some_uuid() -> uuid.UUID:
+    return uuid.UUID(uuid7())
