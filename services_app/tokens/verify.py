@@ -110,8 +110,9 @@ def _json(segment: str) -> object:
     """Decode one segment; a name that appears twice is refused, for two readers could read it differently."""
     try:
         raw = base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
-        return json.loads(raw, object_pairs_hook=_unique)
-    except ValueError as exc:
+        # Decoded here: left to itself, json.loads takes UTF-16 and UTF-32 as well.
+        return json.loads(raw.decode("utf-8"), object_pairs_hook=_unique)
+    except (ValueError, RecursionError) as exc:
         raise errors.TokenMalformed from exc
 
 
