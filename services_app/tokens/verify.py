@@ -30,13 +30,14 @@ class TokenVerifier:
     """Verifies upload tokens of one issuer for one audience."""
 
     def __init__(self, keys: list[dict], issuer: str, audience: str):
-        """`keys` are public Ed25519 JWKs with `kid`. Raises ValueError for any other, above all for a private one."""
+        """`keys` are public Ed25519 JWKs, each with its thumbprint as `kid`. Raises ValueError for any other, above all
+        for a private one.
+        """
         self._issuer, self._audience = issuer, audience
         self._keys = {}
         for jwk in keys:
-            if jwk.get("kty") != "OKP" or jwk.get("crv") != ALGORITHM or "d" in jwk or not jwk.get("kid"):
-                raise ValueError("not a public Ed25519 key with a kid")
-            self._keys[jwk["kid"]] = OKPKey.import_key(jwk)
+            key = _public_key(jwk)
+            self._keys[key.thumbprint()] = key
         if not self._keys:
             raise ValueError("the key set is empty")
 
@@ -104,6 +105,19 @@ def check_binding(claims: Claims, cookie: str) -> None:
     digest = base64.urlsafe_b64encode(hashlib.sha256(cookie.encode()).digest()).rstrip(b"=").decode()
     if not cookie or not hmac.compare_digest(digest, claims.cookie_sha256):
         raise errors.TokenBinding
+
+
+def _public_key(jwk: object) -> OKPKey:
+    if not isinstance(jwk, dict) or jwk.get("kty") != "OKP" or jwk.get("crv") != ALGORITHM or "d" in jwk:
+        raise ValueError("not a public Ed25519 key")
+    try:
+        key = OKPKey.import_key(jwk)
+    except JoseError as exc:
+        raise ValueError("a damaged key") from exc
+    # The maker names its key by thumbprint, whatever its file says: another kid here would never be met.
+    if jwk.get("kid") != key.thumbprint():
+        raise ValueError("a kid that is not its key's RFC 7638 thumbprint")
+    return key
 
 
 def _json(segment: str) -> object:

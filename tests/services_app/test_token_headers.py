@@ -90,7 +90,9 @@ def test_an_attackers_key_under_our_kid_is_refused():
         verify(sign(making.new_key(), payload(), kid=KEY["kid"]))
 
 
-@pytest.mark.parametrize("kid", ["unknown", "", None, 1, ["x"], {"a": 1}, "../../etc/passwd", "' OR 1=1", KEY["kid"] + "\0"])
+@pytest.mark.parametrize(
+    "kid", ["unknown", "", None, 1, ["x"], {"a": 1}, "../../etc/passwd", "' OR 1=1", KEY["kid"] + "\0"]
+)
 def test_an_unknown_or_missing_kid_is_refused(kid):
     with pytest.raises(errors.TokenKeyUnknown):
         verify(sign(KEY, payload(), kid=kid))
