@@ -63,6 +63,8 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         ./run test                        everything
         ./run test tests/wire             one folder
         ./run test -k name_of_a_test      what pytest knows also works here
+
+        dev/tests.py says how to call pytest by hand.
         """,
         takes_more=True,
     )

@@ -2,6 +2,7 @@
 
 import dataclasses
 import hashlib
+import http.client
 import json
 import shutil
 import sys
@@ -13,7 +14,7 @@ import joserfc.jws
 import psutil
 
 from dev import environments
-from dev.client import Client
+from dev.client import Client, Refused
 from dev.paths import ROOT, STATE
 from dev.processes import StartFailed, end_in_order_when_told
 from dev.stack import Stack
@@ -50,8 +51,8 @@ def main(file: str, *, as_json: bool) -> int:
         with Stack(state) as stack:
             _say(f"Sending {path.stat().st_size:,} bytes …")
             result = send_once(stack, path)
-    except (NotHeld, StartFailed) as failure:
-        return _end(as_json, f"{failure}\nLogs: {_short(state / 'logs')}", None)
+    except (NotHeld, StartFailed, Refused, OSError, http.client.HTTPException) as failure:
+        return _end(as_json, f"{failure or type(failure).__name__}\nWhat was left: {_short(state)}", None)
     except BaseException:
         shutil.rmtree(state, ignore_errors=True)
         raise
@@ -76,11 +77,11 @@ def send_once(stack: Stack, path: Path) -> Result:
     with stored.open("rb") as kept:
         stored_digest = hashlib.file_digest(kept, "sha256").hexdigest()
     size = path.stat().st_size
-    _hold("the receipt's issuer", receipt["iss"], environments.RECEIPT_ISSUER)
-    _hold("the receipt's grant", receipt["grant"], grant["id"])
-    _hold("the receipt's upload", receipt["upload_id"], upload["upload_id"])
-    _hold("the receipt's size", receipt["size"], size)
-    _hold("the receipt's SHA-256", receipt["sha256"], digest)
+    _hold("the receipt's issuer", receipt.get("iss"), environments.RECEIPT_ISSUER)
+    _hold("the receipt's grant", receipt.get("grant"), grant["id"])
+    _hold("the receipt's upload", receipt.get("upload_id"), upload["upload_id"])
+    _hold("the receipt's size", receipt.get("size"), size)
+    _hold("the receipt's SHA-256", receipt.get("sha256"), digest)
     _hold("the stored file's SHA-256", stored_digest, digest)
     _hold("the grant's state at web_app", client.hand_in(upload["receipt"])["state"], "complete")
     if sum(written.values()) > LOG_LINES_AT_MOST:

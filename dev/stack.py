@@ -111,7 +111,7 @@ class Stack:
             self.wait_until_healthy(name)
 
     def stop_process(self, name: str) -> int | None:
-        """SIGTERM (nginx: SIGQUIT), wait, then SIGKILL; returns the exit code."""
+        """SIGTERM, wait, then SIGKILL; returns the exit code. nginx cuts its connections, the others finish theirs."""
         return self.services[name].stop()
 
     def kill(self, name: str) -> None:
@@ -158,7 +158,8 @@ class Stack:
         folders = list(self.nas.glob(f"collections/*/*/*/{upload_id}"))
         if len(folders) != 1:
             raise FileNotFoundError(f"{len(folders)} folders of upload {upload_id} in the store")
-        files = [file for file in folders[0].iterdir() if not file.name.endswith(".json")]
+        # A sender may well name a file like a manifest; the stored one is the one that has a manifest.
+        files = [file for file in folders[0].iterdir() if file.with_name(f"{file.name}.manifest.json").exists()]
         if len(files) != 1:
             raise FileNotFoundError(f"{len(files)} files in the folder of upload {upload_id}")
         return files[0]

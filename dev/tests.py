@@ -13,8 +13,10 @@ To run pytest by hand, load the settings' environment that a run leaves behind, 
 import dataclasses
 import os
 import shlex
+import shutil
 import subprocess
 import sys
+import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
@@ -23,6 +25,7 @@ from dev.paths import ROOT, STATE
 
 TESTS = ROOT / "tests"
 NO_TESTS_COLLECTED = 5
+KEEP_FAILED_FOR = 6 * 3600  # seconds; longer than any run
 
 
 @dataclasses.dataclass
@@ -42,6 +45,7 @@ class Totals:
 
 def main(arguments: list[str]) -> int:
     paths, options = _split(arguments)
+    _remove_leftovers()
     totals, code = Totals(), 0
     for run in runs():
         chosen = _within(run, paths) if paths else run.folders
@@ -100,6 +104,13 @@ def app_environments() -> dict[str, dict[str, str]]:
         envs[app] = own
     nas.mkdir(exist_ok=True)
     return envs
+
+
+def _remove_leftovers() -> None:
+    """Stacks of runs that failed or were killed, once nobody can be looking at them any more."""
+    for folder in (STATE / "test").glob("stack-*"):
+        if time.time() - folder.stat().st_mtime > KEEP_FAILED_FOR:
+            shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pytest(run: Run, paths: list[str], options: list[str], totals: Totals) -> int:
