@@ -8,6 +8,7 @@ import time
 from pathlib import Path
 
 from joserfc import jws
+from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 ALGORITHM = "Ed25519"
@@ -18,13 +19,13 @@ class ReceiptIssuer:
     """Signs with the newest of its private keys."""
 
     def __init__(self, keys: list[dict], issuer: str):
-        """`keys` are private Ed25519 JWKs with `kid`, oldest to newest. Raises ValueError for any other."""
+        """`keys` are private Ed25519 JWKs, oldest to newest, each with its thumbprint as `kid`. Raises ValueError for
+        any other.
+        """
         if not keys:
             raise ValueError("the key set is empty")
-        for jwk in keys:
-            if jwk.get("kty") != "OKP" or jwk.get("crv") != ALGORITHM or "d" not in jwk or not jwk.get("kid"):
-                raise ValueError("not a private Ed25519 key with a kid")
-        self._kid, self._key = keys[-1]["kid"], OKPKey.import_key(keys[-1])
+        self._key = [_private_key(jwk) for jwk in keys][-1]
+        self._kid = self._key.thumbprint()
         self._issuer = issuer
 
     @classmethod
@@ -42,3 +43,17 @@ class ReceiptIssuer:
         return jws.serialize_compact(
             header, json.dumps(payload, separators=(",", ":")), self._key, algorithms=[ALGORITHM]
         )
+
+
+def _private_key(jwk: object) -> OKPKey:
+    if not isinstance(jwk, dict) or jwk.get("kty") != "OKP" or jwk.get("crv") != ALGORITHM or "d" not in jwk:
+        raise ValueError("not a private Ed25519 key")
+    try:
+        key = OKPKey.import_key(jwk)
+        published = OKPKey.import_key({name: value for name, value in jwk.items() if name != "d"})
+    except JoseError as exc:
+        raise ValueError("a damaged key") from exc
+    # Else every receipt would be signed well and verified nowhere.
+    if jwk.get("kid") != key.thumbprint() or key.private_key.public_key() != published.public_key:
+        raise ValueError("a kid that is not its key's RFC 7638 thumbprint, or halves of two keys")
+    return key
