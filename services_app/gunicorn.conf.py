@@ -29,8 +29,8 @@ bind = (
 backlog = 1024
 
 # One process, many threads: a thread waits in recv or in write for nearly all of an upload, without the interpreter
-# lock. gthread, since the sync worker is killed by `timeout` in the middle of a long body.
-worker_class = "gthread"
+# lock. The sync worker would be killed by `timeout` in the middle of a long body.
+worker_class = "services_app.config.worker.DrainingWorker"
 workers = 1
 threads = int(
     os.environ.get("UPLOAD_THREADS", "64") if LISTENER == "uploads" else os.environ.get("CONTROL_THREADS", "16")

@@ -5,7 +5,7 @@ Each change of state is one transaction, compares the generation, and brings its
 A request that lost its lease changes nothing: every update names the generation that it was given.
 """
 
-from datetime import datetime, timedelta
+from datetime import datetime
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -14,14 +14,11 @@ from services_app.ledger import record
 from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
 
-from . import errors, policies
+from . import errors, leases, policies
 from .headers import Announced
 from .models import Grant, Upload
 from .receipts import issuer
 from .states import NEXT, RUNNING, State
-
-LEASE = timedelta(seconds=15)  # without a byte for so long, another request may take over
-COMMIT_LEASE = timedelta(minutes=10)  # above the worst fsync of the NAS
 
 
 class LeaseLost(Exception):
@@ -44,7 +41,8 @@ def claim(claims: Claims, announced: Announced) -> Upload:
             return Upload.objects.create(
                 grant=grant,
                 slot=slot,
-                lease_until=now + LEASE,
+                lease_until=now + leases.receiving_lease(),
+                owner=leases.owner(),
                 length=announced.length,
                 received_at=now,
                 safe_name=announced.name,
@@ -56,14 +54,14 @@ def claim(claims: Claims, announced: Announced) -> Upload:
 def renew(upload: Upload) -> None:
     """Bytes came in: keep the lease. Raises LeaseLost."""
     mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state=State.RECEIVING)
-    if not mine.update(lease_until=timezone.now() + LEASE):
+    if not mine.update(lease_until=timezone.now() + leases.receiving_lease()):
         raise LeaseLost
 
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
     """All bytes are durable in staging and agree with what was announced. Raises LeaseLost."""
     facts = {"size": size, "sha256": sha256, "media_type": media_type}
-    _move(upload, State.COMMITTING, lease_until=timezone.now() + COMMIT_LEASE, **facts)
+    _move(upload, State.COMMITTING, lease_until=timezone.now() + leases.COMMIT_LEASE, **facts)
 
 
 def complete(upload: Upload) -> None:
@@ -107,13 +105,18 @@ def mark_deleted(upload: Upload) -> None:
 
 
 def take_over(upload: Upload) -> bool:
-    """Raise the generation of a running upload whose lease ran out. False when it is no longer so."""
-    now = timezone.now()
-    stale = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=RUNNING, lease_until__lte=now)
-    if not stale.update(generation=upload.generation + 1, lease_until=now + COMMIT_LEASE):
+    """Make an abandoned upload ours, by raising its generation. False when somebody else was quicker."""
+    mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=RUNNING)
+    lease = {"lease_until": timezone.now() + leases.COMMIT_LEASE, "owner": leases.owner()}
+    if not mine.update(generation=upload.generation + 1, **lease):
         return False
     upload.refresh_from_db()
     return True
+
+
+def release(upload: Upload) -> None:
+    """We cannot bring it to its end now (the store is failing): whoever comes next may try."""
+    Upload.objects.filter(id=upload.id, generation=upload.generation).update(lease_until=timezone.now())
 
 
 def note_refusal(claims: Claims, code: str) -> None:

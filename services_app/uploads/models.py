@@ -32,6 +32,7 @@ class Upload(models.Model):
     # Who may write now: a request holds the lease of one generation; a takeover raises the number.
     generation = models.PositiveIntegerField(default=1)
     lease_until = models.DateTimeField()
+    owner = models.CharField(max_length=120, help_text="the process that holds it: leases.owner()")
     length = models.PositiveBigIntegerField(null=True, help_text="declared bytes, if any")
     received_at = models.DateTimeField()
     safe_name = models.CharField(max_length=255)

@@ -8,7 +8,7 @@ from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 from services_app.tokens.verify import check_start_by
 
-from . import errors
+from . import errors, leases
 from .models import Grant, Upload
 from .states import RUNNING, State
 
@@ -45,17 +45,14 @@ def size_limit(claims: Claims) -> int:
 def free_slot(claims: Claims) -> int:
     """The lowest free slot of the grant, counted from 0.
 
-    A running upload whose lease ran out holds none, since it is settled before the next one begins. Raises
+    A running upload that was abandoned holds none, since it is settled before the next one begins. Raises
     TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
     now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, now.timestamp())
-    held = dict(
-        Upload.objects.filter(grant_id=claims.jti, slot__isnull=False)
-        .exclude(state__in=RUNNING, lease_until__lte=now)
-        .values_list("slot", "state")
-    )
+    uploads = Upload.objects.filter(grant_id=claims.jti, slot__isnull=False)
+    held = {u.slot: u.state for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
     free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)
     if free is None:
         running = any(state in RUNNING for state in held.values())

@@ -23,7 +23,7 @@ log = logging.getLogger("sluice.uploads")
 
 # One buffer an upload. It is mapped, not filled: a slow sender touches only its first pages.
 BUFFER_BYTES = 1 << 20
-RENEW_EVERY = actions.LEASE.total_seconds() / 3
+RENEW_EVERY = 5.0  # seconds
 PROGRESS_EVERY = 10_000_000  # bytes
 
 
@@ -39,6 +39,7 @@ def receive(body: RequestBody, claims: Claims, announced: Announced) -> Upload:
     try:
         _store(upload, body, claims, announced)
     except StoreUncertain as exc:
+        actions.release(upload)
         log.error("commit uncertain", extra={"upload_id": upload.id}, exc_info=True)
         raise errors.StoreUnavailable from exc
     except actions.LeaseLost as exc:

@@ -13,7 +13,7 @@ from django.utils import timezone
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown, StoreError, StoreUncertain
 
-from . import actions, errors, manifest
+from . import actions, errors, leases, manifest
 from .models import Upload
 from .states import RUNNING, State
 
@@ -21,14 +21,18 @@ log = logging.getLogger("sluice.recover")
 
 
 def settle_stale_uploads_of(grant_id: uuid.UUID) -> None:
-    """Settle what a new request under the same grant would collide with. Raises the Problem StoreUnavailable."""
-    for upload in stale_uploads().filter(grant_id=grant_id):
+    """Settle what nobody holds any more under this grant, so that the next request finds the truth.
+
+    Raises the Problem StoreUnavailable.
+    """
+    for upload in stale_uploads(grant_id=grant_id):
         settle(upload)
 
 
-def stale_uploads():
-    """Running uploads that no request holds any more."""
-    return Upload.objects.select_related("grant").filter(state__in=RUNNING, lease_until__lte=timezone.now())
+def stale_uploads(**of) -> list[Upload]:
+    """Running uploads that no request holds any more; `of` narrows them down."""
+    now, running = timezone.now(), Upload.objects.select_related("grant").filter(state__in=RUNNING, **of)
+    return [upload for upload in running if leases.is_abandoned(upload, now)]
 
 
 def settle(upload: Upload) -> State | None:
@@ -42,7 +46,10 @@ def settle(upload: Upload) -> State | None:
         else:
             current_store().discard(upload.id)
             actions.abort(upload, errors.BodyCutOff.code)
+    except actions.LeaseLost:
+        return None
     except StoreError as exc:
+        actions.release(upload)
         raise errors.of_store(exc) from exc
     log.info("settled", extra={"upload_id": upload.id, "state": upload.state})
     return upload.state

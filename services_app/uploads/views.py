@@ -3,6 +3,7 @@
 nginx has taken the token out of the URL and sends it as a Bearer token, so no path of this tier holds one.
 """
 
+import contextlib
 import uuid
 
 from django.conf import settings
@@ -11,7 +12,7 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.store.errors import StoreError
 
-from . import actions, errors, headers, media, policies
+from . import actions, errors, headers, media, policies, recover
 from .answers import problem_response
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
@@ -98,7 +99,9 @@ def upload_state(request, upload_id: uuid.UUID):
         return _options(ONE_UPLOAD)
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*ONE_UPLOAD)
-    upload = Upload.objects.filter(id=upload_id, grant_id=token_claims(request).jti).first()
+    claims = token_claims(request)
+    _settle(claims.jti)
+    upload = Upload.objects.filter(id=upload_id, grant_id=claims.jti).first()
     if upload is None:
         raise errors.UploadUnknown
     request.upload_id = upload.id
@@ -126,8 +129,15 @@ def pace() -> Pace:
     )
 
 
+def _settle(grant_id: uuid.UUID) -> None:
+    """Whoever asks after a crash learns whether the file is safe, so what it left behind is settled first."""
+    with contextlib.suppress(errors.StoreUnavailable):
+        recover.settle_stale_uploads_of(grant_id)
+
+
 def rendered_grant(grant_id: uuid.UUID) -> dict:
     """A grant's state as docs/upload-api.md shows it; a grant that was never used is `unused`."""
+    _settle(grant_id)
     uploads = list(Upload.objects.filter(grant_id=grant_id).order_by("id"))
     refusal = Grant.objects.filter(id=grant_id).values_list("last_refusal", flat=True).first()
     return {
