@@ -64,12 +64,13 @@ class Rig:
     def start(self) -> None:
         self.stderr = (self.folder / "stderr").open("ab")
         self.process = subprocess.Popen(self.command(), stderr=self.stderr, stdout=self.stderr)
-        for _ in range(100):
-            with contextlib.suppress(OSError), socket.create_connection(("127.0.0.1", self.port), 1):
-                return
+        # The port is open before there are workers, and a test may want to watch them all.
+        for _ in range(200):
             assert self.process.poll() is None, (self.folder / "stderr").read_text()
+            if len(self.workers()) == os.cpu_count():
+                return
             time.sleep(0.05)
-        raise AssertionError("nginx does not listen")
+        raise AssertionError("nginx did not start its workers")
 
     def stop(self) -> None:
         if self.process and self.process.poll() is None:

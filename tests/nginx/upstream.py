@@ -1,6 +1,7 @@
 """A small real upstream that remembers what nginx sent it, byte for byte, and answers as it is told."""
 
 import contextlib
+import hashlib
 import socket
 import ssl
 import threading
@@ -22,6 +23,7 @@ class Seen:
     first_byte_at: float | None = None
     ended_at: float | None = None
     cut_off: bool = False
+    digest: object = field(default_factory=hashlib.sha256)
 
     def header(self, name: str) -> str | None:
         found = [value for key, value in self.headers if key.lower() == name.lower()]
@@ -49,6 +51,7 @@ class Upstream:
         self.requests: list[Seen] = []
         self.connections = 0
         self.answers: dict = {}
+        self.insist_on_keeping = False
         self._open: set[socket.socket] = set()
         threading.Thread(target=self._accept, daemon=True).start()
 
@@ -64,6 +67,7 @@ class Upstream:
     def clear(self) -> None:
         self.requests.clear()
         self.answers.clear()
+        self.insist_on_keeping = False
 
     def _accept(self) -> None:
         while True:
@@ -75,7 +79,6 @@ class Upstream:
             threading.Thread(target=self._serve, args=(connection, self.connections), daemon=True).start()
 
     def _serve(self, connection: socket.socket, number: int) -> None:
-        self._open.add(connection)
         if self.port:
             # As gunicorn does; without it a small answer waits 40 ms for the other side's delayed ACK.
             connection.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
@@ -84,6 +87,7 @@ class Upstream:
             if self.context:
                 connection = self.context.wrap_socket(connection, server_side=True)
                 resumed = connection.session_reused
+            self._open.add(connection)
             stream = connection.makefile("rb")
             while self._one(connection, stream, number, resumed):
                 pass
@@ -107,6 +111,7 @@ class Upstream:
         for piece in _pieces(seen, stream):
             seen.first_byte_at = seen.first_byte_at or time.monotonic()
             seen.size += len(piece)
+            seen.digest.update(piece)
             if len(seen.body) < self.keep:
                 seen.body += piece[: self.keep - len(seen.body)]
         seen.ended_at = time.monotonic()
@@ -114,7 +119,7 @@ class Upstream:
         status, extra, body = answer(seen) if callable(answer) else answer
         if status is None:
             return False
-        close = (seen.header("Connection") or "").lower() == "close"
+        close = (seen.header("Connection") or "").lower() == "close" and not self.insist_on_keeping
         head = [f"HTTP/1.1 {status} x", *(f"{name}: {value}" for name, value in extra.items())]
         head += [f"Connection: {'close' if close else 'keep-alive'}"]
         if status != 204:

@@ -1,0 +1,55 @@
+"""What comes in goes out at once: the services tier sees the first bytes before the sender has sent the last."""
+
+import time
+
+import pytest
+
+from tests.nginx.rig import TOKEN
+from tests.waiting import wait_for
+
+
+@pytest.mark.parametrize(
+    ("request_line", "listener", "length"),
+    [(f"PUT /u/{TOKEN}", "uploads", 3 << 20), (f"POST /u/{TOKEN}/check", "control", 60_000)],
+)
+@pytest.mark.parametrize("chunked", [False, True])
+def test_the_first_bytes_arrive_while_the_rest_is_unsent(rig, request_line, listener, length, chunked):
+    framing = "Transfer-Encoding: chunked" if chunked else f"Content-Length: {length}"
+    upstream = getattr(rig, listener)
+    with rig.connect() as connection:
+        connection.sendall(f"{request_line} HTTP/1.1\r\nHost: localhost\r\n{framing}\r\n\r\n".encode())
+        connection.sendall(b"3\r\nabc\r\n" if chunked else b"abc")
+        wait_for(lambda: any(seen.size == 3 for seen in upstream.requests), 5)
+        seen = upstream.requests[-1]
+        assert seen.header("Transfer-Encoding") == ("chunked" if chunked else None)
+        assert seen.header("Content-Length") == (None if chunked else str(length))
+
+
+def test_a_sender_that_vanishes_is_seen_as_cut_off(rig):
+    connection = rig.connect()
+    connection.sendall(f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 1000\r\n\r\nabc".encode())
+    wait_for(lambda: any(seen.size for seen in rig.uploads.requests), 5)
+    connection.close()
+    wait_for(lambda: rig.uploads.requests[0].cut_off, 5)
+    assert rig.uploads.requests[0].size == 3
+
+
+def test_a_chunked_sender_that_vanishes_is_never_seen_as_complete(rig):
+    connection = rig.connect()
+    head = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nTransfer-Encoding: chunked\r\n\r\n"
+    connection.sendall(head.encode() + b"3\r\nabc\r\n")
+    wait_for(lambda: any(seen.size for seen in rig.uploads.requests), 5)
+    connection.close()
+    wait_for(lambda: rig.uploads.requests[0].cut_off, 5)
+
+
+def test_with_expect_the_go_ahead_comes_only_after_the_services_tier_said_yes(rig):
+    asked = []
+    rig.control.answers["/authorize"] = lambda _seen: asked.append(time.monotonic()) or (204, {}, b"")
+    with rig.connect() as connection:
+        head = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 5\r\nExpect: 100-continue\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 ")
+        assert len(asked) == 1
+        connection.sendall(b"12345")
+        assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
