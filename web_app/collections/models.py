@@ -60,6 +60,11 @@ class Collection(models.Model):
         return self.slug
 
     def clean(self) -> None:
+        # Validators are not run on empty values, and `{}` is one; an emptied form field is None.
+        if self.media_types is None:
+            self.media_types = []
+        elif not isinstance(self.media_types, list):
+            raise ValidationError({"media_types": "Give a list."})
         if self.start_within and self.valid_for and self.start_within > self.valid_for:
             raise ValidationError({"start_within": "The time to start must not exceed the time to finish."})
 

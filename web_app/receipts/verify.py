@@ -243,6 +243,8 @@ def _public_key(entry: object) -> OKPKey:
         key = OKPKey.import_key(entry)
     except (JoseError, ValueError, TypeError) as exc:
         raise KeyFileUnusable("a key in it is damaged") from exc
+    if entry.get("alg", ALGORITHM) != ALGORITHM or entry.get("use", "sig") != "sig":
+        raise KeyFileUnusable("a key in it is for another purpose (alg or use)")
     if entry.get("kid", key.thumbprint()) != key.thumbprint():
         raise KeyFileUnusable("a kid in it is not its key's RFC 7638 thumbprint")
     return key

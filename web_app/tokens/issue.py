@@ -54,6 +54,8 @@ def _private_key(entry: object) -> OKPKey:
         raise KeyFileUnusable("a key in it is damaged") from exc
     if not key.is_private:
         raise KeyFileUnusable("a key in it is public only, and cannot sign")
+    if entry.get("alg", ALGORITHM) != ALGORITHM or entry.get("use", "sig") != "sig":
+        raise KeyFileUnusable("a key in it is for another purpose (alg or use)")
     if entry.get("kid", key.thumbprint()) != key.thumbprint():
         raise KeyFileUnusable("a kid in it is not its key's RFC 7638 thumbprint")
     return key

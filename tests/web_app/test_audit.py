@@ -1,0 +1,171 @@
+"""What people did is written down, with the change or not at all, and never changed afterwards."""
+
+import ast
+from pathlib import Path
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.auth import authenticate
+from django.core.management import call_command
+from django.db.models import ProtectedError
+
+from tests.web_app.conftest import PASSWORD
+from web_app.accounts import api_keys
+from web_app.audit.models import Action, AppendOnly, AuditEvent
+from web_app.audit.record import COMMAND, NotInTransaction, Who, record
+from web_app.collections.models import Collection, Membership
+from web_app.grants import actions
+from web_app.grants.models import Grant
+
+pytestmark = pytest.mark.django_db
+
+SOURCES = Path(__file__).resolve().parents[2] / "web_app"
+
+
+def events():
+    return [(one.action, one.actor and one.actor.username, one.subject_kind, one.subject_id) for one in _rows()]
+
+
+def _rows():
+    return AuditEvent.objects.order_by("id")
+
+
+def test_issuing_cancelling_and_completing_are_recorded_with_who_and_from_where(
+    page_api, person, collection, receipt_for
+):
+    api = page_api(person)
+    first, second = (api.post("uploads", {"collection": "mri-2026"}).json()["id"] for _ in range(2))
+    api.delete(f"uploads/{first}")
+    api.post("receipts", {"receipt": receipt_for(Grant.objects.get(pk=second))})
+    uploader = ("ada", "grant")
+    assert [one for one in events() if one[2] == "grant"] == [
+        ("grant_issued", *uploader, first),
+        ("grant_issued", *uploader, second),
+        ("grant_cancelled", *uploader, first),
+        ("grant_completed", *uploader, second),
+    ]
+    assert set(_rows().filter(subject_kind="grant").values_list("address", flat=True)) == {"127.0.0.1"}
+
+
+def test_change_without_its_event_does_not_happen(monkeypatch, person, collection):
+    def fails(*args, **kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr(actions, "record", fails)
+    with pytest.raises(RuntimeError):
+        actions.issue(person, "mri-2026", size=None, sha256=None, binding=None, who=COMMAND)
+    assert not Grant.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_event_outside_of_a_transaction_is_refused():
+    with pytest.raises(NotInTransaction):
+        record(COMMAND, Action.ADDED)
+
+
+def test_signing_in_and_out_is_recorded(browser, person):
+    client = browser(person)
+    client.logout()
+    assert [one[:2] for one in events()] == [("signed_in", "ada"), ("signed_out", "ada")]
+    assert {one[3] for one in events()} == {person.uploader_id}
+
+
+def test_failed_sign_in_names_the_account_only_where_there_is_one(person):
+    authenticate(username="ada", password="wrong")
+    authenticate(username="typed-password", password=PASSWORD)
+    assert events() == [("sign_in_failed", None, "user", person.uploader_id), ("sign_in_failed", None, "", "")]
+
+
+def test_life_of_an_api_key_is_recorded_and_first_use_once(browser, person):
+    key, text = api_keys.create(person, label="", expires_at=None, who=Who(person))
+    for _ in range(2):
+        browser().get("/api/v1/uploads", headers={"Authorization": f"Bearer {text}"})
+    for _ in range(2):
+        api_keys.revoke(key, who=Who(person))
+    assert events() == [
+        (action, "ada", "apikey", key.prefix) for action in ("api_key_created", "api_key_first_used", "api_key_revoked")
+    ]
+
+
+def test_commands_are_recorded_without_a_person(person):
+    call_command("create_collection", "ct-2026", "--title", "CT", "--member", "ada", verbosity=0)
+    assert [one[:3] for one in events()] == [("added", None, "collection"), ("added", None, "membership")]
+
+
+def _event():
+    record(COMMAND, Action.ADDED, "collection", "x")
+    return AuditEvent.objects.get()
+
+
+@pytest.mark.parametrize(
+    "attempt",
+    [
+        lambda event: event.save(),
+        lambda event: event.delete(),
+        lambda event: AuditEvent.objects.update(action="changed"),
+        lambda event: AuditEvent.objects.filter(pk=event.pk).delete(),
+        lambda event: AuditEvent.objects.bulk_update([event], ["action"]),
+        lambda event: AuditEvent.objects.create(action="added"),
+        lambda event: AuditEvent.objects.bulk_create([AuditEvent(action="added")]),
+        lambda event: AuditEvent.objects.update_or_create(pk=event.pk, defaults={"action": "changed"}),
+    ],
+)
+def test_event_can_neither_be_changed_nor_removed(attempt):
+    event = _event()
+    with pytest.raises(AppendOnly):
+        attempt(event)
+    assert list(AuditEvent.objects.values_list("action", flat=True)) == ["added"]
+
+
+def test_person_with_a_past_cannot_be_deleted(person):
+    record(Who(person), Action.SIGNED_IN)
+    with pytest.raises(ProtectedError):
+        person.delete()
+
+
+def test_record_is_the_only_writer():
+    writers = set()
+    for path in SOURCES.rglob("*.py"):
+        for node in ast.walk(ast.parse(path.read_text())):
+            if isinstance(node, ast.Call) and getattr(node.func, "id", getattr(node.func, "attr", "")) == "AuditEvent":
+                writers.add(str(path.relative_to(SOURCES)))
+    assert writers == {"audit/record.py"}
+
+
+def test_removing_a_member_by_an_operator_is_recorded(browser, operator, person, collection):
+    membership = Membership.objects.get()
+    client = _operating(browser, operator)
+    client.post(f"/admin/collections/membership/{membership.pk}/delete/", {"post": "yes"})
+    assert not Membership.objects.exists()
+    assert events()[-1] == ("deleted", "olga", "membership", f"mri-2026/{person.uploader_id}")
+
+
+def test_change_of_a_collection_by_an_operator_is_recorded_with_the_fields_but_not_their_contents(
+    browser, operator, collection
+):
+    client = _operating(browser, operator)
+    form = {
+        "title": "A new title",
+        "max_size": 2000,
+        "media_types": "[]",
+        "initial-media_types": "[]",
+        "start_within": 900,
+        "valid_for": 86400,
+        "max_uploads": 1,
+        "active": "on",
+    }
+    response = client.post(f"/admin/collections/collection/{collection.pk}/change/", form)
+    assert response.status_code == 302
+    assert Collection.objects.get().max_size == 2000
+    event = _rows().last()
+    assert (event.action, event.actor, event.subject_id) == ("changed", operator, "mri-2026")
+    assert event.fields == ["Title", "Largest file, bytes"]
+
+
+def _operating(browser, operator):
+    client = browser(operator)
+    client.handler.enforce_csrf_checks = False
+    post = client.post
+    form = "application/x-www-form-urlencoded"
+    client.post = lambda path, fields: post(path, urlencode(fields), content_type=form)
+    return client

@@ -1,0 +1,140 @@
+"""Grants whose receipt never came are settled by asking the services tier."""
+
+import datetime
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.utils import timezone
+
+from tests.web_app.signing import UPLOAD_ID
+from web_app.audit.models import AuditEvent
+from web_app.audit.record import COMMAND
+from web_app.grants import actions
+from web_app.grants.management.commands import reconcile as command
+from web_app.grants.models import Grant
+from web_app.grants.reconcile import reconcile
+from web_app.grants.states import TRANSITIONS, State
+from web_app.storage.errors import ObjectUnknown, StorageUnreachable
+
+pytestmark = pytest.mark.django_db
+
+
+class Services:
+    """Stands in for the internal API: what it knows of each grant, or what it raises."""
+
+    def __init__(self, **known):
+        self.known, self.asked = known, []
+
+    def ask(self, method, path, query=None):
+        assert method == "GET"
+        self.asked.append(path)
+        answer = self.known.get(path.removeprefix("grants/").replace("-", ""), ObjectUnknown())
+        if isinstance(answer, Exception):
+            raise answer
+        return answer
+
+
+def knows(grant, *uploads):
+    return Services(**{grant.id.hex: {"grant": str(grant.id), "state": "x", "uploads": list(uploads), "problem": None}})
+
+
+def upload(state="committed", receipt=None):
+    return {"upload_id": UPLOAD_ID, "state": state, "receipt": receipt}
+
+
+def outcome(counts):
+    return {name: count for name, count in counts.items() if count}
+
+
+@pytest.fixture
+def ended(grant):
+    """The grant, past its end."""
+    Grant.objects.filter(pk=grant.pk).update(expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    grant.refresh_from_db()
+    return grant
+
+
+def test_stored_upload_becomes_complete_with_its_receipt(grant, receipt_for):
+    receipt = receipt_for(grant)
+    services = knows(grant, upload("aborted"), upload(receipt=receipt))
+    assert outcome(reconcile(services)) == {"asked": 1, "completed": 1}
+    grant.refresh_from_db()
+    assert (grant.state, grant.receipt, str(grant.upload_id)) == ("complete", receipt, UPLOAD_ID)
+    event = AuditEvent.objects.get(action="grant_completed")
+    assert (event.actor, event.address, event.subject_id) == (None, None, str(grant.id))
+
+
+def test_next_round_does_not_ask_about_what_is_complete(grant, receipt_for):
+    services = knows(grant, upload(receipt=receipt_for(grant)))
+    reconcile(services)
+    assert outcome(reconcile(services)) == {}
+    assert len(services.asked) == 1
+
+
+@pytest.mark.parametrize("state", [State.CANCELLED, State.EXPIRED])
+def test_upload_that_ended_here_but_was_stored_there_becomes_complete(grant, receipt_for, state):
+    Grant.objects.filter(pk=grant.pk).update(state=state)
+    assert outcome(reconcile(knows(grant, upload(receipt=receipt_for(grant))))) == {"asked": 1, "completed": 1}
+
+
+def test_what_ended_days_ago_is_not_asked_about_any_more(grant):
+    long_ago = timezone.now() - datetime.timedelta(hours=49)
+    Grant.objects.filter(pk=grant.pk).update(state=State.CANCELLED, expires_at=long_ago)
+    assert outcome(reconcile(Services())) == {}
+
+
+def test_unused_grant_in_time_goes_on_waiting(grant):
+    assert outcome(reconcile(Services())) == {"asked": 1, "waiting": 1}
+
+
+def test_unused_grant_past_its_end_expires(ended):
+    assert outcome(reconcile(Services())) == {"asked": 1, "expired": 1}
+    ended.refresh_from_db()
+    assert ended.state == "expired"
+    assert AuditEvent.objects.filter(action="grant_expired", subject_id=str(ended.id)).count() == 1
+
+
+@pytest.mark.parametrize("state", ["receiving", "committing"])
+def test_grant_past_its_end_does_not_expire_while_bytes_still_come(ended, state):
+    assert outcome(reconcile(knows(ended, upload(state)))) == {"asked": 1, "waiting": 1}
+
+
+def test_aborted_upload_past_its_end_expires(ended):
+    assert outcome(reconcile(knows(ended, upload("aborted")))) == {"asked": 1, "expired": 1}
+
+
+@pytest.mark.parametrize("answer", [{}, {"uploads": [{}]}, {"uploads": 1}, {"uploads": [{"receipt": 1, "state": "x"}]}])
+def test_answer_that_makes_no_sense_is_refused_and_changes_nothing(ended, answer):
+    assert outcome(reconcile(Services(**{ended.id.hex: answer}))) == {"asked": 1, "refused": 1}
+    ended.refresh_from_db()
+    assert ended.state == "issued"
+
+
+def test_forged_receipt_is_refused_and_the_others_are_still_settled(ended, person, collection, receipt_for):
+    other, _ = actions.issue(person, collection.slug, size=None, sha256=None, binding=None, who=COMMAND)
+    services = knows(ended, upload(receipt="a.b.c"))
+    services.known |= knows(other, upload(receipt=receipt_for(other))).known
+    assert outcome(reconcile(services)) == {"asked": 2, "refused": 1, "completed": 1}
+    ended.refresh_from_db()
+    assert ended.state == "issued"
+
+
+def test_command_prints_counts(grant, receipt_for, monkeypatch, capsys):
+    monkeypatch.setattr(command, "internal_api", lambda: knows(grant, upload(receipt=receipt_for(grant))))
+    call_command("reconcile")
+    assert capsys.readouterr().out == "asked=1 completed=1 expired=0 waiting=0 refused=0\n"
+
+
+def test_command_fails_when_the_services_tier_is_unreachable(grant, monkeypatch):
+    monkeypatch.setattr(command, "internal_api", lambda: Services(**{grant.id.hex: StorageUnreachable()}))
+    with pytest.raises(CommandError, match="storage_unreachable") as caught:
+        call_command("reconcile", "--once")
+    assert caught.value.returncode == 1
+    grant.refresh_from_db()
+    assert grant.state == "issued"
+
+
+def test_every_state_stands_in_the_table_and_complete_is_final():
+    assert set(TRANSITIONS) == set(State)
+    assert TRANSITIONS[State.COMPLETE] == frozenset()
+    assert all(State.COMPLETE in after for before, after in TRANSITIONS.items() if before != State.COMPLETE)

@@ -1,0 +1,168 @@
+"""Logging in and out, the throttle, and how long sessions last."""
+
+import datetime
+import re
+import time
+from urllib.parse import urlencode
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.utils import timezone
+
+from tests.web_app.conftest import PASSWORD
+from web_app.accounts import throttle
+from web_app.accounts.models import SignInTries
+from web_app.audit.models import AuditEvent
+
+pytestmark = pytest.mark.django_db
+
+SIGN_IN, SIGN_OUT = "/accounts/login/", "/accounts/logout/"
+
+
+def post(client, path, **fields):
+    """A form of ours as a browser sends it: urlencoded, with Origin and the token that the page holds."""
+    token = re.search(r'name="csrfmiddlewaretoken" value="([^"]+)"', client.get(SIGN_IN).content.decode())[1]
+    body = urlencode({**fields, "csrfmiddlewaretoken": token})
+    form = "application/x-www-form-urlencoded"
+    return client.post(path, body, content_type=form, headers={"Origin": "https://localhost:8443"})
+
+
+@pytest.fixture
+def client(browser):
+    return browser()
+
+
+def test_right_password_signs_in_and_leads_on(client, person):
+    response = post(client, SIGN_IN, username="ada", password=PASSWORD, next="/api/v1/uploads")
+    assert (response.status_code, response["Location"]) == (302, "/api/v1/uploads")
+    assert client.get("/api/v1/uploads").status_code == 200
+
+
+def test_sign_in_leads_to_no_other_site(client, person):
+    response = post(client, SIGN_IN, username="ada", password=PASSWORD, next="https://evil.example/")
+    assert response["Location"] == "/"
+
+
+@pytest.mark.parametrize("name", ["ada", "nobody"])
+def test_wrong_password_and_unknown_name_look_the_same(client, person, name):
+    response = post(client, SIGN_IN, username=name, password="wrong")
+    assert response.status_code == 200
+    assert b"correct username and password" in response.content
+    assert client.get("/api/v1/uploads").status_code == 401
+
+
+def test_cookies_of_session_and_csrf_are_bound_to_this_host_over_tls(client, person):
+    response = post(client, SIGN_IN, username="ada", password=PASSWORD)
+    assert set(response.cookies) == {"__Host-sluice-session", "__Host-sluice-csrf"}
+    for cookie in response.cookies.values():
+        assert cookie["secure"]
+        assert cookie["path"] == "/"
+        assert not cookie["domain"]
+    session = response.cookies["__Host-sluice-session"]
+    assert (session["httponly"], session["samesite"], session["max-age"]) == (True, "Lax", 48 * 3600)
+
+
+def test_sign_out_needs_a_post_and_ends_session_and_binding(page_api, person, collection):
+    api = page_api(person)
+    api.post("uploads", {"collection": "mri-2026"})
+    assert api.client.get(SIGN_OUT).status_code == 405
+    response = api.client.post(SIGN_OUT, "", content_type="application/x-www-form-urlencoded", headers=api.headers)
+    assert response.status_code == 302
+    binding = response.cookies["__Host-sluice-binding"]
+    # Without Secure and Path=/ browsers ignore the removal of a __Host- cookie.
+    assert (binding.value, binding["max-age"], binding["secure"], binding["path"]) == ("", 0, True, "/")
+    assert api.get("uploads").status_code == 401
+
+
+def test_sixth_try_on_an_account_from_one_address_has_to_wait(client, person):
+    for _ in range(5):
+        assert post(client, SIGN_IN, username="ada", password="wrong").status_code == 200
+    response = post(client, SIGN_IN, username="ADA", password=PASSWORD)
+    assert response.status_code == 429
+    assert 0 < int(response["Retry-After"]) <= 15 * 60
+    assert b"Too many tries" in response.content
+    assert client.get("/api/v1/uploads").status_code == 401
+
+
+def test_wait_ends_with_its_window(client, person):
+    for _ in range(6):
+        post(client, SIGN_IN, username="ada", password="wrong")
+    SignInTries.objects.update(window_ends_at=timezone.now() - datetime.timedelta(seconds=1))
+    assert post(client, SIGN_IN, username="ada", password=PASSWORD).status_code == 302
+
+
+def test_success_forgives_earlier_tries(client, person, browser):
+    for _ in range(4):
+        post(client, SIGN_IN, username="ada", password="wrong")
+    assert post(client, SIGN_IN, username="ada", password=PASSWORD).status_code == 302
+    other = browser()
+    for _ in range(5):
+        assert post(other, SIGN_IN, username="ada", password="wrong").status_code == 200
+
+
+def test_tries_at_one_account_do_not_lock_out_its_owner_at_another_address():
+    for _ in range(throttle.BY_ACCOUNT_AND_ADDRESS):
+        throttle.take_a_try("ada", "192.0.2.1")
+    with pytest.raises(throttle.TooManyTries):
+        throttle.take_a_try("ada", "192.0.2.1")
+    throttle.take_a_try("ada", "192.0.2.2")
+
+
+def test_one_address_cannot_try_many_accounts():
+    for number in range(throttle.BY_ADDRESS):
+        throttle.take_a_try(f"person-{number}", "192.0.2.1")
+    with pytest.raises(throttle.TooManyTries):
+        throttle.take_a_try("another", "192.0.2.1")
+
+
+def test_many_addresses_cannot_try_one_account_for_ever():
+    for number in range(throttle.BY_ACCOUNT):
+        throttle.take_a_try("ada", f"192.0.2.{number}")
+    with pytest.raises(throttle.TooManyTries):
+        throttle.take_a_try("ada", "198.51.100.1")
+
+
+def test_throttle_keeps_neither_names_nor_addresses():
+    throttle.take_a_try("ada", "192.0.2.1")
+    keys = list(SignInTries.objects.values_list("key", flat=True))
+    assert len(keys) == 3
+    assert all(re.fullmatch("[0-9a-f]{64}", key) for key in keys)
+
+
+def test_what_was_typed_for_an_unknown_account_is_kept_nowhere(client, db):
+    post(client, SIGN_IN, username="my secret password", password="x")
+    assert "secret" not in str(list(AuditEvent.objects.values()) + list(SignInTries.objects.values()))
+
+
+def _signed_in(client):
+    post(client, SIGN_IN, username="ada", password=PASSWORD)
+    return client.session
+
+
+def test_session_moves_its_end_ahead_while_it_is_used(client, person):
+    session = _signed_in(client)
+    session["renewed_at"] = int(time.time()) - 3601
+    session.save()
+    before = timezone.now() + datetime.timedelta(hours=1)
+    Session.objects.update(expire_date=before)
+    assert client.get("/api/v1/uploads").status_code == 200
+    assert Session.objects.get().expire_date > before + datetime.timedelta(hours=46)
+
+
+def test_session_is_written_at_most_once_an_hour(client, person):
+    _signed_in(client)
+    client.get("/api/v1/uploads")
+    before = Session.objects.get().session_data
+    client.get("/api/v1/uploads")
+    assert Session.objects.get().session_data == before
+
+
+def test_session_ends_a_week_after_sign_in_at_the_latest(client, person):
+    session = _signed_in(client)
+    session["signed_in_at"] = int(time.time()) - 7 * 86400 - 1
+    session.save()
+    assert client.get("/api/v1/uploads").status_code == 401
+
+
+def test_session_outlives_the_longest_default_upload(settings):
+    assert settings.SESSION_COOKIE_AGE >= 2 * 86400

@@ -1,0 +1,211 @@
+"""RemoteStorageDriver against a TLS server that stands in for the services tier: metadata only, to the right peer only."""
+
+import http.server
+import json
+import socket
+import ssl
+import threading
+import uuid
+
+import pytest
+
+from dev.pki import Authority
+from web_app.storage import errors
+from web_app.storage.driver import RemoteStorageDriver
+from web_app.storage.internal_api import InternalApi
+
+UPLOAD = uuid.UUID("019ab0c0-0000-7000-8000-000000000001")
+NAME = "services.sluice.internal"
+METADATA = {
+    "upload_id": str(UPLOAD),
+    "collection": "mri-2026",
+    "size": 342884352,
+    "sha256": "ab" * 32,
+    "media_type": "application/zip",
+    "stored_at": "2026-11-23T08:01:00.500Z",
+}
+
+
+class Services(http.server.ThreadingHTTPServer):
+    """Answers from `answers` (path → status, body) and notes what was asked, with the client's certificate name."""
+
+    daemon_threads = True
+
+    def __init__(self, pki, cert=None, key=None, tls=ssl.TLSVersion.TLSv1_3):
+        super().__init__(("127.0.0.1", 0), _Handler)
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.minimum_version = context.maximum_version = tls
+        context.load_cert_chain(cert or pki.services_cert, key or pki.services_key)
+        context.load_verify_locations(pki.inside_ca)
+        context.verify_mode = ssl.CERT_REQUIRED
+        self.socket = context.wrap_socket(self.socket, server_side=True, do_handshake_on_connect=False)
+        self.answers, self.asked = {}, []
+
+    def handle_error(self, request, client_address):
+        """Refused handshakes are what some of these tests want."""
+
+
+class _Handler(http.server.BaseHTTPRequestHandler):
+    protocol_version = "HTTP/1.1"
+
+    def _answer(self):
+        self.server.asked.append(
+            {
+                "method": self.command,
+                "path": self.path,
+                "headers": dict(self.headers),
+                "peer": [value for _, value in self.connection.getpeercert()["subjectAltName"]],
+            }
+        )
+        status, body = self.server.answers.get(self.path, (404, {"code": "upload_unknown"}))
+        content = b"" if status == 204 else body if isinstance(body, bytes) else json.dumps(body).encode()
+        self.send_response(status)
+        self.send_header("Content-Length", str(len(content)))
+        self.end_headers()
+        if self.command != "HEAD":
+            self.wfile.write(content)
+
+    do_GET = do_HEAD = do_DELETE = _answer
+
+    def log_message(self, *args):
+        pass
+
+
+@pytest.fixture
+def serve(pki):
+    started = []
+
+    def start(**how):
+        server = Services(pki, **how)
+        threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.02}, daemon=True).start()
+        started.append(server)
+        return server
+
+    yield start
+    for server in started:
+        server.shutdown()
+        server.server_close()
+
+
+@pytest.fixture
+def driver_to(pki):
+    def make(server, **differing):
+        how = {
+            "name": NAME,
+            "api_key": "k" * 43,
+            "ca_file": pki.inside_ca,
+            "cert_file": pki.web_app_cert,
+            "key_file": pki.web_app_key,
+        }
+        return RemoteStorageDriver(InternalApi(f"https://127.0.0.1:{server.server_port}", **{**how, **differing}))
+
+    return make
+
+
+def test_metadata_size_and_existence_are_asked_with_certificate_and_key(serve, driver_to):
+    server = serve()
+    server.answers[f"/internal/v1/objects/{UPLOAD}"] = (200, METADATA)
+    driver = driver_to(server)
+    found = driver.metadata(UPLOAD)
+    assert (found.upload_id, found.collection, found.size) == (UPLOAD, "mri-2026", 342884352)
+    assert found.stored_at.isoformat() == "2026-11-23T08:01:00.500000+00:00"
+    assert driver.size(UPLOAD) == 342884352
+    assert driver.exists(UPLOAD)
+    assert not driver.exists(uuid.UUID(int=7))
+    assert [one["method"] for one in server.asked] == ["GET", "GET", "HEAD", "HEAD"]
+    for one in server.asked:
+        assert one["peer"] == ["web-app.web.sluice.internal"]
+        assert one["headers"]["Authorization"] == "Bearer " + "k" * 43
+        assert one["headers"]["Host"] == NAME
+        assert "Content-Length" not in one["headers"]
+
+
+def test_list_goes_through_all_pages(serve, driver_to):
+    server = serve()
+    ids = [str(uuid.UUID(int=number)) for number in range(1, 4)]
+    path = "/internal/v1/collections/mri-2026/objects?limit=1000"
+    server.answers[path] = (200, {"objects": ids[:2], "next": ids[1]})
+    server.answers[f"{path}&after={ids[1]}"] = (200, {"objects": ids[2:], "next": None})
+    assert [str(one) for one in driver_to(server).list("mri-2026")] == ids
+
+
+def test_list_that_does_not_advance_is_refused_instead_of_running_for_ever(serve, driver_to):
+    server = serve()
+    path = "/internal/v1/collections/mri-2026/objects?limit=1000"
+    page = {"objects": [str(UPLOAD)], "next": str(UPLOAD)}
+    server.answers[path] = server.answers[f"{path}&after={UPLOAD}"] = (200, page)
+    with pytest.raises(errors.StorageAnswerBad):
+        list(driver_to(server).list("mri-2026"))
+
+
+def test_delete_says_whether_there_was_something(serve, driver_to):
+    server = serve()
+    server.answers[f"/internal/v1/objects/{UPLOAD}"] = (204, None)
+    driver = driver_to(server)
+    assert driver.delete(UPLOAD) is None
+    with pytest.raises(errors.ObjectUnknown):
+        driver.delete(uuid.UUID(int=7))
+
+
+@pytest.mark.parametrize(
+    ("status", "body", "error"),
+    [
+        (403, {}, errors.StorageRefused),
+        (401, {}, errors.StorageRefused),
+        (500, {}, errors.StorageUnreachable),
+        (503, {}, errors.StorageUnreachable),
+        (302, {}, errors.StorageAnswerBad),
+        (200, [], errors.StorageAnswerBad),
+        (200, b"not JSON", errors.StorageAnswerBad),
+        (200, {"size": 1}, errors.StorageAnswerBad),
+        (200, b" " * ((1 << 20) + 1), errors.StorageAnswerBad),
+    ],
+)
+def test_each_bad_answer_has_its_error(serve, driver_to, status, body, error):
+    server = serve()
+    server.answers[f"/internal/v1/objects/{UPLOAD}"] = (status, body)
+    with pytest.raises(error):
+        driver_to(server).metadata(UPLOAD)
+
+
+def test_server_of_another_name_is_not_spoken_to(serve, driver_to, tmp_path, pki):
+    cert, key = pki.inside.issue("impostor", "nginx.web.sluice.internal", server=True)
+    server = serve(cert=cert, key=key)
+    with pytest.raises(errors.StorageUnreachable):
+        driver_to(server).exists(UPLOAD)
+    assert server.asked == []
+
+
+def test_server_of_another_authority_is_not_spoken_to(serve, driver_to, tmp_path):
+    cert, key = Authority(tmp_path / "other", "another authority").issue("services", NAME, server=True)
+    server = serve(cert=cert, key=key)
+    with pytest.raises(errors.StorageUnreachable):
+        driver_to(server).exists(UPLOAD)
+    assert server.asked == []
+
+
+def test_older_tls_than_1_3_is_not_spoken(serve, driver_to):
+    server = serve(tls=ssl.TLSVersion.TLSv1_2)
+    with pytest.raises(errors.StorageUnreachable):
+        driver_to(server).exists(UPLOAD)
+    assert server.asked == []
+
+
+def test_silence_is_unreachable(driver_to):
+    with socket.socket() as nobody:
+        nobody.bind(("127.0.0.1", 0))
+
+        class Closed:
+            server_port = nobody.getsockname()[1]
+
+        with pytest.raises(errors.StorageUnreachable):
+            driver_to(Closed).exists(UPLOAD)
+
+
+def test_driver_has_no_way_to_carry_bytes():
+    public = {name for name in dir(RemoteStorageDriver) if not name.startswith("_")}
+    assert public == {"exists", "size", "metadata", "list", "delete"}
+    # The transport beneath takes a method, a path and a query: no body.
+    code = InternalApi.ask.__code__
+    assert code.co_varnames[: code.co_argcount] == ("self", "method", "path", "query")
+    assert "body" not in code.co_names + code.co_varnames
