@@ -13,7 +13,7 @@ MAX_NAME_BYTES = 200  # below the usual 255, so that the manifest's and other su
 FALLBACK_NAME = "upload"
 
 # Names that Windows clients of the same NAS cannot open.
-_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9]|lpt[0-9])(?:\..*)?", re.IGNORECASE)
+_RESERVED = re.compile(r"(?:con|prn|aux|nul|com[0-9¹²³]|lpt[0-9¹²³]|conin\$|conout\$) ?(?:\..*)?", re.IGNORECASE)
 _FORBIDDEN = re.compile(r'[<>:"|?*]')
 
 
@@ -28,8 +28,10 @@ def safe_name(name: str) -> str:
     Folders before the name are cut off, as are control, format (among them right-to-left overrides), surrogate and
     private characters; leading and trailing dots and spaces go; the extension survives shortening.
     """
-    name = unicodedata.normalize("NFC", name).replace("\\", "/").rsplit("/", 1)[-1]
+    name = name.replace("\\", "/").rsplit("/", 1)[-1]
     name = "".join(c for c in name if unicodedata.category(c)[0] != "C" and c not in "\u2028\u2029")
+    # Only now: two characters may compose that a format character stood between.
+    name = unicodedata.normalize("NFC", name)
     name = _FORBIDDEN.sub("_", " ".join(name.split())).strip(". ")
     if _RESERVED.fullmatch(name):
         name = f"_{name}"
