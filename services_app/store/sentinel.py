@@ -6,6 +6,7 @@ is ever written there. A sentinel with another id is another store.
 
 import json
 import os
+import stat
 import uuid
 
 from .errors import StoreUnavailable
@@ -27,7 +28,7 @@ def read(root_fd: int) -> uuid.UUID | None:
         raise StoreUnavailable from exc
     try:
         return uuid.UUID(json.loads(os.read(fd, 4096))["store"])
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StoreUnavailable from exc
     finally:
         os.close(fd)
@@ -47,8 +48,8 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
     """A descriptor of the store's root, after a look at its sentinel; the caller closes it.
 
     All further work goes through this descriptor, so that what was checked is what is written to. Raises
-    StoreUnavailable when the root is absent, carries no sentinel, another one, or staging lies on another device
-    (publishing would then be a copy, not a rename).
+    StoreUnavailable when the root is absent, carries no sentinel, another one, or its folders are none of its own:
+    links, or on another device (publishing could then not be a link).
     """
     if store_id is None:
         raise StoreUnavailable
@@ -59,8 +60,11 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
     try:
         if read(root_fd) != store_id:
             raise StoreUnavailable
-        devices = {os.stat(part, dir_fd=root_fd, follow_symlinks=False).st_dev for part in (NAME, STAGING, COLLECTIONS)}
-        if devices != {os.fstat(root_fd).st_dev}:
+        parts = [os.stat(part, dir_fd=root_fd, follow_symlinks=False) for part in (NAME, STAGING, COLLECTIONS)]
+        if {part.st_dev for part in parts} != {os.fstat(root_fd).st_dev}:
+            raise StoreUnavailable
+        # A link in their place lies on this device, but may lead to any other.
+        if not all(stat.S_ISDIR(part.st_mode) for part in parts[1:]):
             raise StoreUnavailable
     except (OSError, StoreUnavailable) as exc:
         os.close(root_fd)
