@@ -83,16 +83,18 @@ class LocalFileSystemStorage:
         """Give the staged bytes, which must be durable already, their final name; return the object's name.
 
         A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no
-        partial file ever stands under its final name. Safe to repeat after a crash at any point. Raises ObjectExists,
+        partial file ever stands under its final name. The staged name goes last, so there is a durable name at every
+        moment. Safe to repeat after a crash at any point. Raises ObjectExists,
         ObjectUnknown (neither staged nor published), CollectionUnknown, StoreFull, StoreUnavailable (nothing is
         visible) or StoreUncertain (it may be).
         """
         with self.mounted() as root_fd:
             staged = f"{STAGING}/{upload_id}"
-            folder_fd = self._make_folder(root_fd, directory)
+            folder_fd, linked = self._make_folder(root_fd, directory), False
             try:
                 try:
                     os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+                    linked = True
                 except FileExistsError as exc:
                     if not _same_file(root_fd, staged, folder_fd, name):
                         raise ObjectExists from exc
@@ -101,15 +103,17 @@ class LocalFileSystemStorage:
                         raise ObjectUnknown from exc
                 except OSError as exc:
                     raise from_os_error(exc) from exc
-                if not sentinel.still_mounted(self.root, root_fd):
-                    # Linked into a store that was unmounted or swapped a moment ago: take the name back.
-                    os.unlink(name, dir_fd=folder_fd)
-                    raise StoreUnavailable
-                remove(root_fd, str(upload_id))
                 try:
+                    if not sentinel.still_mounted(self.root, root_fd):
+                        # Linked into a store that was unmounted or swapped a moment ago: take the name back. One that
+                        # stood there before may be the only name of these bytes.
+                        if linked:
+                            os.unlink(name, dir_fd=folder_fd)
+                        raise StoreUnavailable
                     durable.sync_directory(folder_fd)
                 except OSError as exc:
                     raise StoreUncertain from exc
+                remove(root_fd, str(upload_id))
             finally:
                 os.close(folder_fd)
         return "/".join((*directory, name))
@@ -243,6 +247,8 @@ def _is_there(fd: int, name: str) -> bool:
         os.stat(name, dir_fd=fd, follow_symlinks=False)
     except FileNotFoundError:
         return False
+    except OSError as exc:
+        raise from_os_error(exc) from exc
     return True
 
 

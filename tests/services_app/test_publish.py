@@ -1,0 +1,216 @@
+"""Staging and publishing: whole files only, never an overwrite, repeatable after a crash at any point."""
+
+import os
+import shutil
+
+import pytest
+
+from services_app.store import durable
+from services_app.store.errors import (
+    CollectionUnknown,
+    ObjectExists,
+    ObjectUnknown,
+    StoreUnavailable,
+    StoreUncertain,
+)
+from tests.services_app.making import COLLECTION, some_uuid, stored_files
+
+
+@pytest.fixture
+def upload_id():
+    return some_uuid()
+
+
+@pytest.fixture
+def directory(upload_id):
+    return (COLLECTION, "2026", "03", str(upload_id))
+
+
+@pytest.fixture
+def staged(store, nas, upload_id):
+    """A finished file in staging; its path."""
+    with store.stage(upload_id) as file:
+        file.write(memoryview(b"the whole file"))
+        file.finish()
+        file.keep()
+    return nas / "staging" / str(upload_id)
+
+
+@pytest.fixture
+def final(nas, directory):
+    return nas.joinpath("collections", *directory, "scan.zip")
+
+
+def test_published_bytes_stand_under_their_final_name_only(store, staged, final, upload_id, directory):
+    name = store.publish(upload_id, directory, "scan.zip")
+    assert name == "/".join((*directory, "scan.zip"))
+    assert final.read_bytes() == b"the whole file" and not staged.exists()
+    assert store.size(name) == 14 and store.exists(name) and store.path(name) == final
+
+
+def test_a_name_that_is_taken_is_not_overwritten(store, staged, final, upload_id, directory):
+    final.parent.mkdir(parents=True)
+    final.write_bytes(b"older")
+    with pytest.raises(ObjectExists):
+        store.publish(upload_id, directory, "scan.zip")
+    assert final.read_bytes() == b"older" and staged.exists()
+
+
+@pytest.mark.parametrize("kind", ["symlink", "dangling", "folder"])
+def test_a_name_taken_by_something_else_is_not_followed(store, staged, final, upload_id, directory, tmp_path, kind):
+    final.parent.mkdir(parents=True)
+    victim = tmp_path / "victim"
+    if kind == "folder":
+        final.mkdir()
+    else:
+        final.symlink_to(victim)
+    if kind == "symlink":
+        victim.write_bytes(b"precious")
+    with pytest.raises(ObjectExists):
+        store.publish(upload_id, directory, "scan.zip")
+    assert not victim.exists() or victim.read_bytes() == b"precious"
+
+
+def test_publishing_can_be_repeated_after_a_crash_between_link_and_unlink(store, staged, final, upload_id, directory):
+    final.parent.mkdir(parents=True)
+    os.link(staged, final)
+    store.publish(upload_id, directory, "scan.zip")
+    assert final.read_bytes() == b"the whole file" and not staged.exists()
+
+
+def test_publishing_can_be_repeated_after_it_was_done(store, staged, final, upload_id, directory):
+    first = store.publish(upload_id, directory, "scan.zip")
+    assert store.publish(upload_id, directory, "scan.zip") == first
+    assert final.read_bytes() == b"the whole file"
+
+
+def test_what_was_never_staged_is_unknown(store, upload_id, directory):
+    with pytest.raises(ObjectUnknown):
+        store.publish(upload_id, directory, "scan.zip")
+
+
+def test_a_collection_that_init_store_did_not_make_is_unknown(store, staged, upload_id, nas):
+    with pytest.raises(CollectionUnknown):
+        store.publish(upload_id, ("other", "2026", "03", str(upload_id)), "scan.zip")
+    assert not (nas / "collections" / "other").exists() and staged.exists()
+
+
+@pytest.mark.parametrize("depth", [0, 1, 2, 3])
+def test_a_link_in_place_of_any_folder_is_not_followed(store, staged, nas, upload_id, directory, tmp_path, depth):
+    elsewhere = tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    parent = nas.joinpath("collections", *directory[:depth])
+    parent.mkdir(parents=True, exist_ok=True)
+    shutil.rmtree(parent / directory[depth], ignore_errors=True)
+    (parent / directory[depth]).symlink_to(elsewhere)
+    with pytest.raises(StoreUnavailable):
+        store.publish(upload_id, directory, "scan.zip")
+    assert list(elsewhere.rglob("*")) == [] and staged.exists()
+
+
+def test_a_linked_collection_is_no_collection(store, nas, tmp_path):
+    (nas / "collections" / "linked").symlink_to(tmp_path)
+    assert store.has_collection(COLLECTION) and not store.has_collection("linked")
+    assert not store.has_collection("other")
+
+
+def test_a_link_under_the_staged_name_is_not_written_through(store, nas, upload_id, tmp_path):
+    (nas / "staging" / str(upload_id)).symlink_to(tmp_path / "victim")
+    with pytest.raises(ObjectExists):
+        store.stage(upload_id)
+    assert not (tmp_path / "victim").exists()
+
+
+def test_a_store_swapped_while_publishing_keeps_no_object(store, staged, nas, upload_id, directory, monkeypatch):
+    away, link = nas.with_name("unmounted"), os.link
+
+    def link_and_swap(*args, **kwargs):
+        link(*args, **kwargs)
+        shutil.move(nas, away)
+        nas.mkdir()
+
+    monkeypatch.setattr(os, "link", link_and_swap)
+    with pytest.raises(StoreUnavailable):
+        store.publish(upload_id, directory, "scan.zip")
+    assert list(nas.iterdir()) == []
+    assert not away.joinpath("collections", *directory, "scan.zip").exists()
+    assert (away / "staging" / str(upload_id)).exists()
+
+
+def test_a_swap_noticed_while_repeating_does_not_destroy_the_only_copy(
+    store, staged, final, upload_id, directory, monkeypatch
+):
+    store.publish(upload_id, directory, "scan.zip")
+    monkeypatch.setattr("services_app.store.sentinel.still_mounted", lambda *_: False)
+    with pytest.raises(StoreUnavailable):
+        store.publish(upload_id, directory, "scan.zip")
+    assert final.read_bytes() == b"the whole file"
+
+
+def test_the_staged_name_goes_only_after_the_final_name_is_durable(
+    store, staged, final, upload_id, directory, monkeypatch
+):
+    at_sync = []
+    sync = durable.sync_directory
+    monkeypatch.setattr(
+        durable, "sync_directory", lambda fd: (at_sync.append((final.exists(), staged.exists())), sync(fd))
+    )
+    store.publish(upload_id, directory, "scan.zip")
+    assert at_sync[-1] == (True, True)
+
+
+def test_a_failed_sync_of_the_folder_is_uncertain_and_can_be_repeated(
+    store, staged, final, upload_id, directory, monkeypatch
+):
+    sync = durable.sync_directory
+
+    def failing(fd):
+        if os.readlink(f"/proc/self/fd/{fd}") == str(final.parent):
+            raise OSError(5, "EIO")
+        sync(fd)
+
+    monkeypatch.setattr(durable, "sync_directory", failing)
+    with pytest.raises(StoreUncertain):
+        store.publish(upload_id, directory, "scan.zip")
+    monkeypatch.setattr(durable, "sync_directory", sync)
+    store.publish(upload_id, directory, "scan.zip")
+    assert final.read_bytes() == b"the whole file"
+
+
+def test_save_stages_and_publishes_in_one_go(store, nas, upload_id, directory):
+    name = store.save(upload_id, directory, "scan.zip", [b"ab", b"", b"cd"])
+    assert store.path(name).read_bytes() == b"abcd" and store.staged_size(upload_id) is None
+
+
+def test_save_that_fails_leaves_nothing(store, nas, upload_id, directory):
+    def chunks():
+        yield b"ab"
+        raise RuntimeError
+
+    with pytest.raises(RuntimeError):
+        store.save(upload_id, directory, "scan.zip", chunks())
+    assert stored_files(nas) == []
+
+
+def test_one_id_is_staged_once(store, staged, upload_id):
+    with pytest.raises(ObjectExists):
+        store.stage(upload_id)
+    assert staged.read_bytes() == b"the whole file"
+
+
+def test_what_is_staged_has_a_size_until_it_is_discarded(store, staged, upload_id):
+    assert store.staged_size(upload_id) == 14
+    store.discard(upload_id)
+    assert store.staged_size(upload_id) is None
+    store.discard(upload_id)
+
+
+def test_an_unfinished_file_is_removed(store, nas, upload_id):
+    with store.stage(upload_id) as file:
+        file.write(memoryview(b"half"))
+    assert stored_files(nas) == []
+
+
+def test_neither_others_nor_the_group_may_write_a_stored_file(store, staged, upload_id, directory, final):
+    store.publish(upload_id, directory, "scan.zip")
+    assert final.stat().st_mode & 0o137 == 0
