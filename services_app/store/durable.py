@@ -4,6 +4,7 @@ A failed fsync is never tried again: the kernel may have dropped the dirty pages
 fsync succeeds over lost bytes. The caller gives the file up.
 """
 
+import contextlib
 import ctypes
 import os
 
@@ -42,7 +43,8 @@ def sync_and_close(fd: int) -> None:
     try:
         os.fsync(fd)
     except OSError:
-        os.close(fd)
+        with contextlib.suppress(OSError):  # the first error is the one to tell
+            os.close(fd)
         raise
     os.close(fd)
 

@@ -38,7 +38,9 @@ class StagedFile:
 
     def __exit__(self, *_exc) -> None:
         if self._fd is not None:
-            os.close(self._fd)
+            # Given up anyway: an error that NFS kept for close must not hide why, nor leave the name behind.
+            with contextlib.suppress(OSError):
+                os.close(self._fd)
         if not self._keep:
             remove(self.root_fd, self.name)
         os.close(self.root_fd)
