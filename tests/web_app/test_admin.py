@@ -161,3 +161,10 @@ def test_emptied_list_of_media_types_means_any(client):
     body = urlencode({**fields, "max_uploads": 1, "active": "on"})
     assert client.post("/admin/collections/collection/add/", body, content_type=FORM).status_code == 302
     assert Collection.objects.get().media_types == []
+
+
+def test_logging_out_of_the_admin_ends_the_browsers_binding_too(client):
+    response = client.post("/admin/logout/", "", content_type=FORM)
+    assert response["Location"] == "/accounts/login/"
+    assert response.cookies["__Host-sluice-binding"]["max-age"] == 0
+    assert client.get("/api/v1/uploads").status_code == 401

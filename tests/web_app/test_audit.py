@@ -162,10 +162,57 @@ def test_change_of_a_collection_by_an_operator_is_recorded_with_the_fields_but_n
     assert event.fields == ["Title", "Largest file, bytes"]
 
 
+@pytest.mark.django_db(transaction=True)
+def test_removing_several_members_at_once_is_recorded_each(browser, operator, stranger, collection):
+    Membership.objects.create(user=stranger, collection=collection)
+    keys = list(Membership.objects.values_list("pk", flat=True))
+    form = {"action": "delete_selected", "_selected_action": keys, "post": "yes"}
+    assert _operating(browser, operator).post("/admin/collections/membership/", form).status_code == 302
+    assert not Membership.objects.exists()
+    assert [one[:3] for one in events()][-2:] == [("deleted", "olga", "membership")] * 2
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_password_by_an_operator_is_recorded(browser, operator, person):
+    form = {"password1": "quite another passphrase", "password2": "quite another passphrase", "usable_password": "true"}
+    response = _operating(browser, operator).post(f"/admin/accounts/user/{person.pk}/password/", form)
+    assert response.status_code == 302
+    assert events()[-1] == ("changed", "olga", "user", person.uploader_id)
+
+
+@pytest.mark.django_db(transaction=True)
+def test_new_person_is_recorded_under_an_opaque_id(browser, operator):
+    form = {"username": "jane", "password1": PASSWORD, "password2": PASSWORD, "usable_password": "true"}
+    assert _operating(browser, operator).post("/admin/accounts/user/add/", form).status_code == 302
+    action, actor, kind, subject = events()[-1]
+    assert (action, actor, kind) == ("added", "olga", "user")
+    assert subject == type(operator).objects.get(username="jane").uploader_id
+
+
+@pytest.mark.django_db(transaction=True)
+def test_change_by_an_operator_without_its_event_does_not_happen(browser, operator, collection, monkeypatch):
+    def fails(*args, **kwargs):
+        raise RuntimeError
+
+    monkeypatch.setattr("web_app.audit.admin.record", fails)
+    client = _operating(browser, operator)
+    form = {"action": "delete_selected", "_selected_action": [Membership.objects.get().pk], "post": "yes"}
+    with pytest.raises(RuntimeError):
+        client.post("/admin/collections/membership/", form)
+    assert Membership.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_revoking_keys_by_an_operator_is_recorded(browser, operator, person):
+    key, _ = api_keys.create(person, label="", expires_at=None, who=COMMAND)
+    _operating(browser, operator).post("/admin/accounts/apikey/", {"action": "revoke", "_selected_action": [key.pk]})
+    assert events()[-1] == ("api_key_revoked", "olga", "apikey", key.prefix)
+
+
 def _operating(browser, operator):
     client = browser(operator)
     client.handler.enforce_csrf_checks = False
     post = client.post
     form = "application/x-www-form-urlencoded"
-    client.post = lambda path, fields: post(path, urlencode(fields), content_type=form)
+    client.post = lambda path, fields: post(path, urlencode(fields, doseq=True), content_type=form)
     return client
