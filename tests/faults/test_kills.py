@@ -91,8 +91,7 @@ def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_account
     token, content = mint(own), os.urandom(2 * MIB)
     worker = own.pids("uploads")[-1]
     tracer = subprocess.Popen(
-        ["strace", "-f", "-qq", "-p", str(worker), "-e", f"trace={calls}"]
-        + ["-e", f"inject={calls}:signal=SIGKILL:when={when}", "-o", "/dev/null"]
+        ["strace", "-f", "-qq", "-p", str(worker), "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={when}", "-o", "/dev/null"]
     )
     try:
         wait_for(lambda: _is_traced(worker))
