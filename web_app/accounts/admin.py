@@ -1,7 +1,8 @@
 """Operators' view of people and of their scripts' keys."""
 
 from django.contrib import admin
-from django.contrib.auth.admin import UserAdmin
+from django.contrib.auth.admin import GroupAdmin, UserAdmin
+from django.contrib.auth.models import Group
 from django.template.response import TemplateResponse
 
 from web_app.accounts import api_keys
@@ -17,6 +18,15 @@ class PersonAdmin(AuditedAdmin, UserAdmin):
 
     def audit_id(self, obj) -> str:
         return obj.uploader_id
+
+
+# Groups hand out permissions, so their changes belong into the audit as well.
+admin.site.unregister(Group)
+
+
+@admin.register(Group)
+class AuditedGroupAdmin(AuditedAdmin, GroupAdmin):
+    pass
 
 
 @admin.register(ApiKey)
