@@ -34,8 +34,7 @@ def objects(request, slug: str):
     _only(request, "GET")
     limit = min(_positive(request.GET.get("limit"), PAGE), PAGE)
     after = request.GET.get("after", "")
-    ids = (str(entry) for entry in current_store().list(slug))
-    page = list(itertools.islice((entry for entry in ids if entry > after), limit + 1))
+    page = [str(entry) for entry in itertools.islice(current_store().list(slug, after), limit + 1)]
     return JsonResponse({"objects": page[:limit], "next": page[limit - 1] if len(page) > limit else None})
 
 

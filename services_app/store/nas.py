@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import durable, sentinel
+from . import durable, folders, sentinel
 from .errors import (
     CollectionUnknown,
     ObjectExists,
@@ -27,7 +27,6 @@ from .errors import (
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of
 
-_DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC
 MANIFEST_SUFFIX = ".manifest.json"
 
 
@@ -131,28 +130,24 @@ class LocalFileSystemStorage:
     def write_manifest(self, name: str, manifest: dict) -> None:
         """Put the sidecar beside the object; an older one is replaced. Raises StoreFull, StoreUnavailable."""
         folder, _, base = name.rpartition("/")
-        with self.mounted() as root_fd, _translated():
-            folder_fd = os.open(f"{COLLECTIONS}/{folder}", _DIRECTORY, dir_fd=root_fd)
+        with self.mounted() as root_fd, _translated(), folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
+            temporary = f".{base}{MANIFEST_SUFFIX}"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(temporary, dir_fd=folder_fd)
+            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE, dir_fd=folder_fd)
             try:
-                temporary = f".{base}{MANIFEST_SUFFIX}"
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(temporary, dir_fd=folder_fd)
-                fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE, dir_fd=folder_fd)
-                try:
-                    durable.write_all(fd, memoryview(json.dumps(manifest, indent=2).encode() + b"\n"))
-                except OSError:
-                    os.close(fd)
-                    raise
-                durable.sync_and_close(fd)
-                os.rename(temporary, base + MANIFEST_SUFFIX, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
-                durable.sync_directory(folder_fd)
-            finally:
-                os.close(folder_fd)
+                durable.write_all(fd, memoryview(json.dumps(manifest, indent=2).encode() + b"\n"))
+            except OSError:
+                os.close(fd)
+                raise
+            durable.sync_and_close(fd)
+            os.rename(temporary, base + MANIFEST_SUFFIX, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+            durable.sync_directory(folder_fd)
 
     def add_collection(self, slug: str) -> None:
         """Make a collection's folder, durable. No error when it exists."""
         with self.mounted() as root_fd, _translated():
-            _make_directory(root_fd, COLLECTIONS, slug)
+            folders.make(root_fd, COLLECTIONS, slug)
 
     # -- reading and removing ------------------------------------------------------------------------------------------
 
@@ -179,30 +174,36 @@ class LocalFileSystemStorage:
                 except ValueError as exc:
                     raise ObjectUnknown from exc
 
-    def list(self, collection: str) -> Iterator[uuid.UUID]:
-        """Ids of the collection's objects in the order of their ids, that is of time. Raises CollectionUnknown."""
+    def list(self, collection: str, after: str = "") -> Iterator[uuid.UUID]:
+        """Ids of the collection's objects beyond the id `after`, in the order of their ids, that is of time.
+
+        What a NAS or a person leaves beside them (.snapshot, @eaDir) is passed over, and so is the empty folder of an
+        upload that failed. Raises CollectionUnknown.
+        """
         if not self.has_collection(collection):
             raise CollectionUnknown
         base = self.root / COLLECTIONS / collection
         with _translated():
-            for year in sorted(os.listdir(base)):
-                for month in sorted(os.listdir(base / year)):
-                    yield from (uuid.UUID(entry) for entry in sorted(os.listdir(base / year / month)))
+            for year in folders.named(base, folders.YEAR):
+                for month in folders.named(year, folders.MONTH):
+                    ids = (folder for folder in folders.named(month, folders.ID) if folder.name > after)
+                    yield from (uuid.UUID(folder.name) for folder in ids if folders.is_filled(folder))
 
     def delete(self, name: str) -> None:
         """Remove an object, its manifest and its folder, durably. Raises ObjectUnknown."""
         folder, _, base = _checked(name).rpartition("/")
         parent, _, leaf = folder.rpartition("/")
         with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
-            os.unlink(f"{COLLECTIONS}/{folder}/{base}", dir_fd=root_fd)
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(f"{COLLECTIONS}/{folder}/{base}{MANIFEST_SUFFIX}", dir_fd=root_fd)
-            parent_fd = os.open(f"{COLLECTIONS}/{parent}", _DIRECTORY, dir_fd=root_fd)
-            try:
-                os.rmdir(leaf, dir_fd=parent_fd)
+            with folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
+                os.unlink(base, dir_fd=folder_fd)
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(base + MANIFEST_SUFFIX, dir_fd=folder_fd)
+                durable.sync_directory(folder_fd)
+            with folders.opened(root_fd, f"{COLLECTIONS}/{parent}") as parent_fd:
+                # NFS keeps a file that somebody still reads (.nfs…), and with it the folder; the object is gone.
+                with contextlib.suppress(OSError):
+                    os.rmdir(leaf, dir_fd=parent_fd)
                 durable.sync_directory(parent_fd)
-            finally:
-                os.close(parent_fd)
 
     def path(self, name: str) -> Path:
         """Where the object lies on this host, for tools that read it in place."""
@@ -214,32 +215,21 @@ class LocalFileSystemStorage:
         """Open `collections/<directory>`, making all below the collection, each entry durable before it is used."""
         slug, *below = directory
         try:
-            fd = os.open(f"{COLLECTIONS}/{slug}", _DIRECTORY, dir_fd=root_fd)
+            fd = os.open(f"{COLLECTIONS}/{slug}", folders.OPEN, dir_fd=root_fd)
         except FileNotFoundError as exc:
             raise CollectionUnknown from exc
         except OSError as exc:
             raise from_os_error(exc) from exc
         for part in below:
             try:
-                _make_directory(fd, ".", part)
-                inner = os.open(part, _DIRECTORY, dir_fd=fd)
+                folders.make(fd, ".", part)
+                inner = os.open(part, folders.OPEN, dir_fd=fd)
             except OSError as exc:
                 raise from_os_error(exc) from exc
             finally:
                 os.close(fd)
             fd = inner
         return fd
-
-
-def _make_directory(parent_fd: int, parent: str, name: str) -> None:
-    """mkdir, durable. Where it exists already its maker may not have synced it yet, so the parent is always synced."""
-    fd = os.open(parent, _DIRECTORY, dir_fd=parent_fd)
-    try:
-        with contextlib.suppress(FileExistsError):
-            os.mkdir(name, 0o750, dir_fd=fd)
-        durable.sync_directory(fd)
-    finally:
-        os.close(fd)
 
 
 def _is_there(fd: int, name: str) -> bool:
