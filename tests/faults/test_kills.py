@@ -90,9 +90,8 @@ CRASH_POINTS = {
 def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_accounted_for(own, client, calls, when):
     token, content = mint(own), os.urandom(2 * MIB)
     worker = own.pids("uploads")[-1]
-    tracer = subprocess.Popen(
-        ["strace", "-f", "-qq", "-p", str(worker), "-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={when}", "-o", "/dev/null"]
-    )
+    inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={when}")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-p", str(worker), *inject, "-o", "/dev/null"])
     try:
         wait_for(lambda: _is_traced(worker))
         reply = client.put(token, content)
