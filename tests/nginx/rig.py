@@ -146,9 +146,12 @@ class Answer:
 
     @classmethod
     def read(cls, connection, head_only: bool = False) -> "Answer":
+        return cls.of(connection.makefile("rb"), head_only)
+
+    @classmethod
+    def of(cls, stream, head_only: bool = False) -> "Answer":
         interim = 0
         try:
-            stream = connection.makefile("rb")
             while True:
                 line = stream.readline()
                 if not line.startswith(b"HTTP/"):

@@ -1,0 +1,115 @@
+"""Limits per address, and how long silence may last. Clients of these tests have addresses of their own."""
+
+import threading
+
+import pytest
+
+from tests.nginx.rig import TOKEN, TREE, Answer, Rig, altered
+from tests.waiting import wait_for
+
+HEAD = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 10\r\n\r\n1".encode()
+
+
+def assert_slow_down(answer: Answer) -> None:
+    assert (answer.status, answer.code(), answer.header("Retry-After")) == (429, "slow_down", "5")
+
+
+def test_one_address_may_send_so_many_bodies_at_once_and_another_is_not_held_up(rig):
+    running = [rig.connect(address="127.0.1.1") for _ in range(24)]
+    try:
+        for connection in running:
+            connection.sendall(HEAD)
+        wait_for(lambda: len(rig.uploads.requests) == 24)
+        assert_slow_down(rig.ask("PUT", f"/u/{TOKEN}", body=b"12345", address="127.0.1.1"))
+        assert rig.ask("GET", f"/u/{TOKEN}", address="127.0.1.1").status == 200, "progress can still be asked for"
+        assert rig.ask("PUT", f"/u/{TOKEN}", body=b"12345", address="127.0.1.2").status == 200
+        running.pop().close()
+        wait_for(lambda: rig.ask("PUT", f"/u/{TOKEN}", body=b"12345", address="127.0.1.1").status == 200)
+    finally:
+        for connection in running:
+            connection.close()
+
+
+def test_one_address_may_ask_so_many_questions_at_once(rig):
+    release = threading.Event()
+    rig.web.answers["/slow"] = lambda _seen: release.wait(20) and (200, {}, b"")
+    waiting = [rig.connect(address="127.0.1.3") for _ in range(200)]
+    try:
+        for connection in waiting:
+            connection.sendall(b"GET /slow HTTP/1.1\r\nHost: localhost\r\n\r\n")
+        wait_for(lambda: len(rig.web.requests) == 200)
+        assert_slow_down(rig.ask("GET", "/", address="127.0.1.3"))
+        assert rig.ask("GET", "/", address="127.0.1.4").status == 200
+    finally:
+        release.set()
+        for connection in waiting:
+            connection.close()
+
+
+@pytest.mark.parametrize(("target", "address"), [("/", "127.0.1.5"), (f"/u/{TOKEN}", "127.0.1.6")])
+def test_a_burst_of_requests_is_slowed_down(rig, target, address):
+    with rig.connect(address=address) as connection:
+        request = f"GET {target} HTTP/1.1\r\nHost: localhost\r\n\r\n".encode()
+        threading.Thread(target=connection.sendall, args=(request * 900,), daemon=True).start()
+        stream = connection.makefile("rb")
+        answers = [Answer.of(stream) for _ in range(900)]
+    statuses = [answer.status for answer in answers]
+    assert 200 not in statuses[statuses.index(429) :][:1] and statuses.index(429) >= 400
+    assert_slow_down(answers[statuses.index(429)])
+
+
+def test_passwords_are_tried_slowly_while_pages_are_not_held_up(rig):
+    def sign_in(path):
+        return rig.ask("POST", path, body=b"username=a&password=b", address="127.0.1.7")
+
+    answers = [sign_in("/accounts/login/" if number % 2 else "/admin/login/") for number in range(40)]
+    statuses = [answer.status for answer in answers]
+    assert statuses[:31] == [200] * 31 and set(statuses[32:]) == {429}
+    assert_slow_down(answers[-1])
+    assert rig.ask("GET", "/accounts/login/", address="127.0.1.7").status == 200
+    assert rig.ask("POST", "/api/v1/uploads", body=b"{}", address="127.0.1.7").status == 200
+
+
+@pytest.fixture(scope="module")
+def hasty(binary, pki, tmp_path_factory):
+    """The same nginx with every patience shortened to a second."""
+    folder = tmp_path_factory.mktemp("hasty")
+    tree = altered(TREE, folder / "tree", {})
+    for file in ("snippets/timeouts.conf", "conf.d/uploads.conf", "conf.d/authorize.conf"):
+        text = (tree / file).read_text()
+        for patience in ("15s", "75s", "60s", "120s", "600s", "10s"):
+            text = text.replace(f" {patience};", " 1s;")
+        (tree / file).write_text(text)
+    with Rig(folder / "rig", binary, pki, tree) as made:
+        yield made
+
+
+@pytest.fixture
+def impatient(hasty):
+    hasty.reset()
+    return hasty
+
+
+def test_a_sender_that_falls_silent_is_cut_off_and_never_looks_complete(impatient):
+    with impatient.connect() as connection:
+        connection.sendall(HEAD)
+        assert connection.recv(100) == b""
+    wait_for(lambda: impatient.uploads.requests[0].cut_off, 10)
+    assert impatient.uploads.requests[0].size == 1
+    assert impatient.log_lines()[-1]["status"] == "408"
+
+
+def test_headers_that_trickle_in_are_cut_off(impatient):
+    with impatient.connect() as connection:
+        connection.sendall(HEAD[:30])
+        assert connection.recv(100) == b""
+    assert impatient.control.requests == []
+
+
+@pytest.mark.parametrize(("listener", "target"), [("control", "/authorize"), ("uploads", "/u")])
+def test_a_services_tier_that_does_not_answer_is_reported_as_such(impatient, listener, target):
+    release = threading.Event()
+    getattr(impatient, listener).answers[target] = lambda _seen: release.wait(20) and (204, {}, b"")
+    answer = impatient.ask("PUT", f"/u/{TOKEN}", body=b"12345")
+    release.set()
+    assert (answer.status, answer.code(), answer.header("Retry-After")) == (503, "store_unavailable", "30")

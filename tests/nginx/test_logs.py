@@ -1,0 +1,173 @@
+"""What nginx writes down of an upload is enough to find it again and useless to a thief."""
+
+import contextlib
+
+import pytest
+
+from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD, Rig, altered
+from tests.waiting import wait_for
+
+# Each stands for something that must not be written down. The token's parts are searched one by one.
+NAME, BODY, COOKIE, ARGUMENT = "f1len4me-canary", "b0dy-canary", "c00kie-canary", "4rgument-canary"
+SECRETS = [*TOKEN.split("."), NAME, BODY, COOKIE, ARGUMENT]
+CARRIED = {
+    "Content-Disposition": f'attachment; filename="{NAME}.zip"',
+    "Cookie": f"sessionid={COOKIE}; __Host-sluice-binding={COOKIE * 3}xxxx",
+    "User-Agent": f"agent {NAME}",
+    "Referer": f"https://localhost/u/{TOKEN}",
+}
+URL = f"/u/{TOKEN}"
+CONTENT = BODY.encode() * 10_000
+
+
+def everything_that_can_happen(rig: Rig) -> None:
+    """Requests that hold every secret and end in every way, the unhappy ones included."""
+
+    def put(target=URL, headers=None):
+        with contextlib.suppress(OSError):
+            rig.ask("PUT", target, {**CARRIED, **(headers or {})}, CONTENT)
+
+    put()
+    put("/u", {"Authorization": f"Bearer {TOKEN}"})
+    put(f"{URL}/{UPLOAD}")
+    for target in (
+        URL,
+        f"{URL}/{UPLOAD}",
+        f"{URL}?a={ARGUMENT}",
+        f"{URL}/{NAME}.zip",
+        f"//u/{TOKEN}",
+        f"/x/../u/{TOKEN}",
+    ):
+        for method in ("GET", "HEAD", "PATCH", "TRACE"):
+            rig.ask(method, target, CARRIED)
+    rig.ask("POST", f"{URL}/check", CARRIED, CONTENT)
+    rig.ask("GET", f"/accounts/login/?next={ARGUMENT}", CARRIED)
+    for target in (f"/U/{TOKEN}", f"/upload/{TOKEN}", f"/{TOKEN}"):
+        rig.ask("GET", target, CARRIED)
+    # Refused before nginx has chosen a location.
+    rig.ask("PUT", URL, {**CARRIED, "Content-Length": "5", "Transfer-Encoding": "chunked"})
+    rig.ask("PUT", URL, {**CARRIED, "X": "y" * 20_000})
+    rig.ask("PUT", URL + "x" * 20_000, CARRIED)
+    rig.ask("PUT", URL, {**CARRIED, "Host": "elsewhere.example"})
+    rig.raw(f"PUT {URL} HTTP/1.1\r\n\r\n".encode())
+    rig.raw(f"PUT {URL} HTTP/3.7\r\nHost: localhost\r\n\r\n".encode())
+    rig.raw(f"PUT {URL} \x00\r\nHost: localhost\r\n\r\n".encode())
+    with rig.connect() as connection:
+        connection.sendall(f"PUT {URL}".encode())
+    # Refused or broken in the middle.
+    rig.ask("PUT", URL, {**CARRIED, "Transfer-Encoding": "chunked"}, b"zz\r\n" + CONTENT)
+    with rig.connect() as connection:
+        rig.uploads.requests.clear()
+        connection.sendall(f"PUT {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\n{BODY}".encode())
+        wait_for(lambda: rig.uploads.requests)
+    for verdict in ("token_expired", "too_large", "nonsense", None):
+        rig.refuse(verdict)
+        put()
+    rig.refuse(None, 500)
+    put()
+    rig.allow()
+    rig.uploads.answers["/u"] = (None, {}, b"")
+    put()
+    rig.uploads.answers["/u"] = lambda _seen: (200, {"Bad header": "x\x00", "X" * 20_000: "y" * 20_000}, b"")
+    put()
+    rig.uploads.close()
+    put()
+    rig.control.close()
+    put()
+    rig.ask("GET", URL, CARRIED)
+
+
+def found_in_logs(rig: Rig) -> list[str]:
+    rig.stop()  # so that everything is written
+    written = rig.all_logs()
+    return [secret for secret in SECRETS if secret.encode() in written]
+
+
+def test_no_token_name_cookie_argument_or_body_is_in_any_log(binary, pki, tmp_path):
+    with Rig(tmp_path, binary, pki) as rig:
+        everything_that_can_happen(rig)
+        lines = rig.log_lines()
+        assert len(lines) > 50, "the requests were made"
+        assert found_in_logs(rig) == []
+        assert {line["status"] for line in lines} >= {"200", "400", "401", "404", "405", "413", "444", "500", "503"}
+
+
+@pytest.mark.parametrize(
+    ("file", "old", "new"),
+    [
+        ("snippets/quiet-errors.conf", "emerg;", "error;"),
+        ("snippets/access-log.conf", '"path":"$log_path"', '"path":"$request_uri"'),
+        ("maps/web-request.conf", '"~^/u(?:[/?]|$)" "/u$upload_path";', '"~^(?<all>.*)$" $all;'),
+    ],
+)
+def test_control_without_each_protection_the_same_search_finds_the_token(binary, pki, tmp_path, file, old, new):
+    tree = altered(TREE, tmp_path / "tree", {file: (old, new)})
+    with Rig(tmp_path / "rig", binary, pki, tree) as rig:
+        everything_that_can_happen(rig)
+        assert set(TOKEN.split(".")) <= set(found_in_logs(rig))
+
+
+def test_a_stored_file_can_be_found_by_its_grant_upload_and_request(rig):
+    rig.uploads.answers["/u"] = (201, {"X-Upload-Id": UPLOAD}, b"{}")
+    before = len(rig.log_lines())
+    answer = rig.ask("PUT", URL, body=b"x" * 1000)
+    line = rig.log_lines(wait_for=before + 1)[-1]
+    assert line["id"] == answer.header("X-Request-Id") == rig.uploads.requests[0].header("X-Request-Id")
+    assert (
+        line
+        | {
+            "grant": GRANT,
+            "upload": UPLOAD,
+            "status": "201",
+            "upstream_status": "201",
+            "authorize_status": "204",
+            "problem": "",
+            "method": "PUT",
+            "path": "/u/",
+            "client": "127.0.0.1",
+            "completion": "OK",
+            "http": "HTTP/1.1",
+            "tls": "TLSv1.3",
+        }
+        == line
+    )
+    assert line["bytes_in"] > 1000 and line["seconds"] >= 0
+
+
+def test_a_sender_that_vanished_is_logged_as_such(rig):
+    before = len(rig.log_lines())
+    with rig.connect() as connection:
+        connection.sendall(f"PUT {URL} HTTP/1.1\r\nHost: localhost\r\nContent-Length: 99\r\n\r\nabc".encode())
+        wait_for(lambda: rig.uploads.requests)
+    line = rig.log_lines(wait_for=before + 1)[-1]
+    assert (line["grant"], line["completion"], line["method"]) == (GRANT, "", "PUT")
+    assert line["status"] in ("400", "499")
+
+
+def test_what_cannot_be_parsed_still_makes_one_line_of_json(rig):
+    before = len(rig.log_lines())
+    rig.raw(b'GET /"\\\x01\xff HTTP/1.1\r\nHost: localhost\r\nConnection: close\r\n\r\n')
+    rig.raw(b'"\\\x07 / HTTP/1.1\r\nHost: localhost\r\n\r\n')
+    lines = rig.log_lines(wait_for=before + 2)[before:]
+    assert [line["path"] for line in lines] == ["other", "other"]
+
+
+@pytest.mark.parametrize(
+    ("target", "path"),
+    [
+        ("/", "/"),
+        ("/?q=secret", "/"),
+        ("/api/v1/uploads?limit=5", "/api/v1/uploads"),
+        (f"/api/v1/uploads/{GRANT}/receipt", f"/api/v1/uploads/{GRANT}/receipt"),
+        ("/accounts/login/?next=/x", "/accounts/login/"),
+        ("/static/pages/app.js", "/static/"),
+        ("/admin/auth/user/1/change/", "/admin/"),
+        ("/Meier-Anna-1961.zip", "other"),
+        ("/api/v1/uploads/Meier-Anna-1961.zip", "other"),
+        ("/accounts/login/Meier-Anna-1961.zip", "other"),
+    ],
+)
+def test_a_path_is_logged_when_it_is_a_route_of_ours_and_never_as_a_client_made_it_up(rig, target, path):
+    before = len(rig.log_lines())
+    rig.ask("GET", target)
+    assert rig.log_lines(wait_for=before + 1)[-1]["path"] == path
