@@ -106,7 +106,10 @@ def mark_deleted(upload: Upload) -> None:
 
 def take_over(upload: Upload) -> bool:
     """Make an abandoned upload ours, by raising its generation. False when somebody else was quicker."""
-    mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=RUNNING)
+    # The very lease that was found abandoned: a request may have come back to life since.
+    mine = Upload.objects.filter(
+        id=upload.id, generation=upload.generation, state__in=RUNNING, lease_until=upload.lease_until
+    )
     lease = {"lease_until": timezone.now() + leases.COMMIT_LEASE, "owner": leases.owner()}
     if not mine.update(generation=upload.generation + 1, **lease):
         return False
