@@ -37,7 +37,7 @@ def claim(claims: Claims, announced: Announced) -> Upload:
             grant = _grant(claims)
             grant.first_used_at = grant.first_used_at or now
             grant.last_refusal = ""
-            grant.save()
+            grant.save(update_fields=["first_used_at", "last_refusal"])
             return Upload.objects.create(
                 grant=grant,
                 slot=slot,
@@ -127,7 +127,7 @@ def note_refusal(claims: Claims, code: str) -> None:
     with transaction.atomic():
         grant = _grant(claims)
         grant.last_refusal = code
-        grant.save()
+        grant.save(update_fields=["last_refusal"])
 
 
 def directory_of(upload: Upload) -> tuple[str, ...]:
