@@ -178,7 +178,7 @@ def test_of_twenty_that_claim_one_grant_at_once_one_wins(claims):
         try:
             start.wait()
             outcomes.append(actions.claim(claims, announced()).slot)
-        except Exception as exc:
+        except errors.UploadInProgress as exc:
             outcomes.append(type(exc))
         finally:
             connection.close()

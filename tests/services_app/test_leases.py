@@ -100,7 +100,7 @@ def test_after_a_takeover_the_old_generation_changes_nothing(upload):
 
 
 def test_of_two_that_take_over_one_wins(upload):
-    one, other = abandon(upload), abandon(upload)
+    one, other = abandon(upload), Upload.objects.get()
     assert actions.take_over(one) and not actions.take_over(other)
 
 
