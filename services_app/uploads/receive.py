@@ -30,8 +30,8 @@ PROGRESS_EVERY = 10_000_000  # bytes
 def receive(body: RequestBody, claims: Claims, announced: Announced) -> Upload:
     """Store `body` under `claims`; return the committed upload with its receipt.
 
-    Raises a Problem or a TokenRefused; nothing is visible then, except after StoreUnavailable from a folder's fsync,
-    which `recover` settles.
+    Raises a Problem or a TokenRefused; nothing is visible then, except after StoreUnavailable from a folder's fsync or
+    from what follows it, which `recover` settles.
     """
     recover.settle_stale_uploads_of(claims.jti)
     upload = actions.claim(claims, announced)
@@ -75,7 +75,13 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, announced: Announc
             staged.keep()
             raise
         staged.keep()
-    actions.complete(upload)
+    try:
+        actions.complete(upload)
+    except actions.LeaseLost:
+        raise
+    except Exception as exc:
+        # It is visible by now and must not be aborted, or the grant would allow a second object.
+        raise StoreUncertain from exc
     manifest.write(upload)
 
 

@@ -138,6 +138,15 @@ def request_body(content: bytes, length: int | None = None, **pace):
     return RequestBody({"wsgi.input": io.BytesIO(content)}, len(content) if length is None else length, Pace(**given))
 
 
+def a_zip(content: bytes = b"a small file") -> bytes:
+    import zipfile
+
+    archive = io.BytesIO()
+    with zipfile.ZipFile(archive, "w") as file:
+        file.writestr("scan.txt", content)
+    return archive.getvalue()
+
+
 def stored_files(root) -> list[str]:
     """Every file and folder below a store that is neither its sentinel nor one of its own folders."""
     own = {".sluice-store", "staging", "collections", f"collections/{COLLECTION}"}
