@@ -5,7 +5,7 @@ Each change of state is one transaction, compares the generation, and brings its
 A request that lost its lease changes nothing: every update names the generation that it was given.
 """
 
-from datetime import datetime
+from datetime import datetime, timedelta
 
 from django.db import IntegrityError, transaction
 from django.utils import timezone
@@ -51,10 +51,10 @@ def claim(claims: Claims, announced: Announced) -> Upload:
         raise errors.UploadInProgress from exc
 
 
-def renew(upload: Upload) -> None:
-    """Bytes came in: keep the lease. Raises LeaseLost."""
+def renew(upload: Upload, lease: timedelta | None = None) -> None:
+    """Keep the upload for as long as its sender may be silent from now, or for `lease`. Raises LeaseLost."""
     mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state=State.RECEIVING)
-    if not mine.update(lease_until=timezone.now() + leases.receiving_lease()):
+    if not mine.update(lease_until=timezone.now() + (lease or leases.receiving_lease())):
         raise LeaseLost
 
 

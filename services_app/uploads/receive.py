@@ -14,7 +14,7 @@ from services_app.store.errors import ObjectExists, StoreError, StoreUncertain
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, manifest, media, policies, recover
+from . import actions, errors, leases, manifest, media, policies, recover
 from .body import RequestBody
 from .headers import Announced
 from .models import Upload
@@ -67,6 +67,7 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, announced: Announc
             raise errors.LengthDiffers
         if {claims.sha256, announced.sha256} - {None, sha256}:
             raise errors.DigestDiffers
+        actions.renew(upload, leases.COMMIT_LEASE)  # the last fsync may take longer than any sender may be silent
         staged.finish()
         actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
         try:
