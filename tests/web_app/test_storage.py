@@ -158,7 +158,7 @@ def test_delete_says_whether_there_was_something(serve, driver_to):
         (200, [], errors.StorageAnswerBad),
         (200, b"not JSON", errors.StorageAnswerBad),
         (200, {"size": 1}, errors.StorageAnswerBad),
-        (200, b" " * ((1 << 20) + 1), errors.StorageAnswerBad),
+        (200, json.dumps(METADATA).encode().ljust((1 << 20) + 1), errors.StorageAnswerBad),
     ],
 )
 def test_each_bad_answer_has_its_error(serve, driver_to, status, body, error):
