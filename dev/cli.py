@@ -76,6 +76,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         takes_more=True,
     )
     command("lint", "Check Python, shell and nginx files", _lint)
+    command("docs", "Write the parts of docs/ that are made from code", _docs)
     lock = command("lock", "Re-make the dependency locks from */requirements.in", _lock)
     lock.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     return parser, known
@@ -109,6 +110,12 @@ def _bench(options) -> int:
 
 def _lint(options) -> int:
     from dev.lint import main
+
+    return main()
+
+
+def _docs(options) -> int:
+    from dev.states import main
 
     return main()
 
