@@ -6,6 +6,7 @@ crashed, machine restarted), there is nothing to wait for.
 """
 
 import os
+from collections import Counter
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
@@ -13,6 +14,7 @@ from pathlib import Path
 from django.conf import settings
 
 from .models import Upload
+from .states import State
 
 _MARGIN = timedelta(seconds=15)
 COMMIT_LEASE = timedelta(minutes=10)  # above the worst fsync of the NAS
@@ -31,6 +33,13 @@ def owner() -> str:
 def is_abandoned(upload: Upload, now: datetime) -> bool:
     """Whether no request holds this running upload any more."""
     return upload.lease_until <= now or _is_gone(upload.owner)
+
+
+def count_receiving(now: datetime) -> int:
+    """Uploads that are being received now, on every host; those of a process that crashed are not counted."""
+    receiving = Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now)
+    owners = Counter(receiving.values_list("owner", flat=True))
+    return sum(count for name, count in owners.items() if not _is_gone(name))
 
 
 def _is_gone(name: str) -> bool:

@@ -10,7 +10,7 @@ from services_app.tokens.verify import check_start_by
 
 from . import errors, leases
 from .models import Grant, Upload
-from .states import RUNNING, State
+from .states import RUNNING
 
 
 def may_upload(claims: Claims, length: int | None) -> None:
@@ -57,6 +57,6 @@ def free_slot(claims: Claims) -> int:
     if free is None:
         running = any(state in RUNNING for state in held.values())
         raise errors.UploadInProgress if running else errors.AlreadyCommitted
-    if Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now).count() >= settings.UPLOAD_MAX_CONCURRENT:
+    if leases.count_receiving(now) >= settings.UPLOAD_MAX_CONCURRENT:
         raise errors.Busy
     return free
