@@ -1,0 +1,138 @@
+"""The ledger: a chain in which every later entry tells of a change to an earlier one."""
+
+from io import StringIO
+
+import pytest
+from django.core.management import CommandError, call_command
+from django.db import connection, transaction
+from django.db.transaction import TransactionManagementError
+from django.utils import timezone
+
+from services_app.ledger import record, verify
+from services_app.ledger.models import Entry
+from tests.services_app.making import some_uuid
+
+pytestmark = pytest.mark.django_db
+
+
+def add(event="committed", **facts):
+    with transaction.atomic():
+        return record.append(
+            event, upload_id=some_uuid(), grant_id=some_uuid(), at=timezone.now(), facts=facts or {"size": 1}
+        )
+
+
+def test_entries_are_numbered_from_one_and_each_names_the_hash_before_it():
+    first, second, third = add(), add("aborted", code="too_slow"), add("deleted")
+    assert [first.seq, second.seq, third.seq] == [1, 2, 3]
+    assert first.previous == record.GENESIS == "0" * 64
+    assert (second.previous, third.previous) == (first.hash, second.hash)
+    assert verify.first_broken_entry() is None
+
+
+def test_an_entry_read_back_has_the_hash_that_it_was_written_with():
+    entry = add(size=1 << 40, sha256="ab" * 32, collection="mri-2026")
+    assert record.entry_hash(Entry.objects.get()) == entry.hash
+
+
+@pytest.mark.parametrize(
+    ("field", "value"),
+    [
+        ("at", timezone.now().replace(year=2001)),
+        ("event", "aborted"),
+        ("upload_id", some_uuid()),
+        ("grant_id", some_uuid()),
+        ("facts", {"size": 2}),
+        ("previous", "f" * 64),
+        ("hash", "f" * 64),
+    ],
+)
+@pytest.mark.parametrize("seq", [1, 2, 3])
+def test_a_change_to_any_field_of_any_entry_is_found(field, value, seq):
+    for _ in range(3):
+        add()
+    Entry.objects.filter(seq=seq).update(**{field: value})
+    assert verify.first_broken_entry() == seq
+
+
+@pytest.mark.parametrize("seq", [1, 2])
+def test_an_entry_taken_out_is_found(seq):
+    for _ in range(3):
+        add()
+    Entry.objects.filter(seq=seq).delete()
+    assert verify.first_broken_entry() == seq
+
+
+def test_a_changed_entry_with_a_new_hash_of_its_own_is_found_at_the_next_one():
+    for _ in range(3):
+        add()
+    entry = Entry.objects.get(seq=2)
+    entry.facts = {"size": 99}
+    entry.hash = record.entry_hash(entry)
+    entry.save()
+    assert verify.first_broken_entry() == 3
+
+
+def test_two_entries_exchanged_are_found():
+    first, second, _ = add(), add(), add()
+    Entry.objects.filter(seq=1).update(seq=99)
+    Entry.objects.filter(seq=2).update(seq=1)
+    Entry.objects.filter(seq=99).update(seq=2)
+    assert verify.first_broken_entry() == 1
+
+
+def test_an_unknown_event_is_refused():
+    with pytest.raises(ValueError, match="vanished"):
+        add("vanished")
+    assert not Entry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_outside_a_transaction_is_refused():
+    with pytest.raises(TransactionManagementError):
+        record.append("aborted", upload_id=some_uuid(), grant_id=some_uuid(), at=timezone.now(), facts={})
+    assert not Entry.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)
+def test_an_entry_falls_with_the_change_that_it_tells_of():
+    with pytest.raises(RuntimeError), transaction.atomic():
+        record.append("aborted", upload_id=some_uuid(), grant_id=some_uuid(), at=timezone.now(), facts={})
+        raise RuntimeError
+    assert not Entry.objects.exists()
+    assert add().seq == 1
+
+
+@pytest.mark.django_db(transaction=True)
+def test_entries_written_at_once_make_one_chain():
+    import threading
+
+    start = threading.Barrier(8)
+
+    def write():
+        try:
+            start.wait()
+            add()
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=write) for _ in range(8)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    assert Entry.objects.count() == 8 and verify.first_broken_entry() is None
+
+
+def test_the_command_names_the_head_or_the_first_broken_entry():
+    out = StringIO()
+    call_command("verify_ledger", stdout=out)
+    assert out.getvalue().strip() == "the ledger is empty"
+    add()
+    head = add()
+    out = StringIO()
+    call_command("verify_ledger", stdout=out)
+    assert out.getvalue().strip() == f"2 entries hold; head {head.hash}"
+    Entry.objects.filter(seq=2).update(event="aborted")
+    with pytest.raises(CommandError, match="entry 2"):
+        call_command("verify_ledger")
