@@ -74,7 +74,8 @@ def test_a_changed_entry_with_a_new_hash_of_its_own_is_found_at_the_next_one():
 
 
 def test_two_entries_exchanged_are_found():
-    first, second, _ = add(), add(), add()
+    for _ in range(3):
+        add()
     Entry.objects.filter(seq=1).update(seq=99)
     Entry.objects.filter(seq=2).update(seq=1)
     Entry.objects.filter(seq=99).update(seq=2)
