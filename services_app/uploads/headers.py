@@ -1,7 +1,6 @@
 """What does the sender say about the file? All of it is a claim, and is checked against the bytes."""
 
 import base64
-import binascii
 import re
 from dataclasses import dataclass
 
@@ -11,7 +10,9 @@ from services_app.store.paths import safe_name
 
 from .errors import LengthRequired, RequestMalformed
 
-_DIGEST = re.compile(r"(?:^|,)[ \t]*sha-256=:([A-Za-z0-9+/=]*):")
+# A member of the field that means SHA-256, and the one spelling that RFC 9530 gives it (a structured field, RFC 9651).
+_NAMES_SHA256 = re.compile(r"[ \t]*sha-256[ \t]*(?:[=;]|$)", re.IGNORECASE)
+_SHA256 = re.compile(r"[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?:;.*)?")
 
 
 @dataclass(frozen=True, slots=True)
@@ -25,9 +26,15 @@ class Announced:
     @classmethod
     def of_put(cls, meta: dict) -> "Announced":
         """Read the headers of a whole-file PUT. Raises LengthRequired or RequestMalformed."""
+        # Without a content coding both fields speak of the same bytes.
+        digests = {announced_digest(meta.get(name, "")) for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST")} - {
+            None
+        }
+        if len(digests) > 1:
+            raise RequestMalformed
         return cls(
             length=body_length(meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", "")),
-            sha256=announced_digest(meta.get("HTTP_REPR_DIGEST") or meta.get("HTTP_CONTENT_DIGEST") or ""),
+            sha256=next(iter(digests), None),
             name=file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
         )
 
@@ -35,7 +42,7 @@ class Announced:
 def body_length(content_length: str, transfer_encoding: str) -> int | None:
     """Bytes, or None when the body is chunked. Raises LengthRequired when neither is given (RFC 9110 section 8.6)."""
     if transfer_encoding:
-        if transfer_encoding.strip().lower() != "chunked" or content_length:
+        if transfer_encoding.strip(" \t").lower() != "chunked" or content_length:
             raise RequestMalformed
         return None
     if not content_length:
@@ -53,18 +60,15 @@ def whole_number(value: str) -> int:
 def announced_digest(header: str) -> str | None:
     """SHA-256 in hex from a Repr-Digest or Content-Digest field (RFC 9530), None when it names no SHA-256.
 
-    Raises RequestMalformed for a SHA-256 that is none.
+    Raises RequestMalformed for one that cannot be read: its sender relies on the comparison.
     """
-    match = _DIGEST.search(header)
-    if match is None:
+    members = [member for member in header.split(",") if _NAMES_SHA256.match(member)]
+    if not members:
         return None
-    try:
-        digest = base64.b64decode(match[1], validate=True)
-    except binascii.Error as exc:
-        raise RequestMalformed from exc
-    if len(digest) != 32:
+    match = _SHA256.fullmatch(members[0])
+    if match is None or len(members) > 1:
         raise RequestMalformed
-    return digest.hex()
+    return base64.b64decode(match[1]).hex()
 
 
 def file_name(content_disposition: str) -> str:

@@ -1,0 +1,184 @@
+"""What a sender says about its file: lengths, digests, names."""
+
+import base64
+import hashlib
+
+import pytest
+from hypothesis import example, given
+from hypothesis import strategies as st
+
+from services_app.store.paths import MAX_NAME_BYTES
+from services_app.uploads.errors import LengthRequired, RequestMalformed
+from services_app.uploads.headers import Announced, announced_digest, body_length, file_name, whole_number
+
+DIGEST = hashlib.sha256(b"abc")
+FIELD = f"sha-256=:{base64.b64encode(DIGEST.digest()).decode()}:"
+OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'x').digest()).decode()}:"
+
+
+@pytest.mark.parametrize(("value", "number"), [("0", 0), ("7", 7), ("0007", 7), ("9" * 19, int("9" * 19))])
+def test_a_length_is_one_to_nineteen_digits(value, number):
+    assert body_length(value, "") == whole_number(value) == number
+
+
+@pytest.mark.parametrize(
+    "value",
+    ["-1", "+1", " 1", "1 ", "1.0", "1e3", "0x10", "1,1", "1_000", "９", "٣", "²", "9" * 20, "9" * 5000, "1\n", "a"],
+)
+def test_any_other_length_is_malformed(value):
+    with pytest.raises(RequestMalformed):
+        body_length(value, "")
+
+
+def test_a_body_without_length_and_without_chunks_needs_a_length():
+    with pytest.raises(LengthRequired):
+        body_length("", "")
+
+
+@pytest.mark.parametrize("coding", ["chunked", "Chunked", " chunked "])
+def test_a_chunked_body_has_no_length_yet(coding):
+    assert body_length("", coding) is None
+
+
+@pytest.mark.parametrize(
+    ("length", "coding"),
+    [("5", "chunked"), ("0", "chunked"), ("", "gzip"), ("", "gzip, chunked"), ("", "chunked, chunked"), ("", "identity"),
+     ("5", "identity"), ("", "chunked;q=1"), ("", "\x0bchunked")],
+)  # fmt: skip
+def test_two_framings_or_another_coding_are_malformed(length, coding):
+    with pytest.raises(RequestMalformed):
+        body_length(length, coding)
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        FIELD,
+        f"sha-512=:AAAA:, {FIELD}",
+        f"{FIELD}, sha-512=:AAAA:",
+        f"md5=:AAAA:,\t{FIELD}",
+        f"{FIELD};a=1",
+        f"  {FIELD}",
+    ],
+)
+def test_a_sha_256_is_found_wherever_it_stands(header):
+    assert announced_digest(header) == DIGEST.hexdigest()
+
+
+@pytest.mark.parametrize(
+    "header", ["", "sha-512=:AAAA:", "md5=:AAAA:, sha-512=:AAAA:", "x-sha-256=:AAAA:", "unixsum=1"]
+)
+def test_a_field_without_a_sha_256_announces_nothing(header):
+    assert announced_digest(header) is None
+
+
+@pytest.mark.parametrize(
+    "header",
+    [
+        f"sha-256={DIGEST.hexdigest()}",  # hex, and no colons
+        f"sha-256=:{DIGEST.hexdigest()}:",  # hex in colons: 48 bytes in base64
+        f"sha-256={base64.b64encode(DIGEST.digest()).decode()}",
+        f"sha-256=:{'_' * 43}=:",  # the other alphabet
+        f"SHA-256={base64.b64encode(DIGEST.digest()).decode()}",  # RFC 3230
+        f"sha-256 = :{base64.b64encode(DIGEST.digest()).decode()}:",
+        f"sha-256=:{base64.b64encode(DIGEST.digest()).decode().rstrip('=')}:",
+        "sha-256=::",
+        "sha-256=:AAAA:",
+        "sha-256=:!!!!:",
+        "sha-256",
+        "sha-256=",
+        "sha-256=?1",
+        FIELD[:-1],
+        f"{FIELD}x",
+        f"{FIELD}, {OTHER}",
+        f"{FIELD}, {FIELD}",
+    ],
+)
+def test_a_sha_256_that_is_none_is_malformed_and_never_passed_over(header):
+    # Who names a digest relies on its being compared.
+    with pytest.raises(RequestMalformed):
+        announced_digest(header)
+
+
+def test_either_digest_field_counts():
+    for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST"):
+        assert Announced.of_put({"CONTENT_LENGTH": "3", name: FIELD}).sha256 == DIGEST.hexdigest()
+
+
+def test_a_digest_field_of_another_algorithm_does_not_hide_the_other_field():
+    meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": "sha-512=:AAAA:", "HTTP_CONTENT_DIGEST": FIELD}
+    assert Announced.of_put(meta).sha256 == DIGEST.hexdigest()
+
+
+def test_two_digest_fields_must_agree():
+    meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": FIELD, "HTTP_CONTENT_DIGEST": FIELD}
+    assert Announced.of_put(meta).sha256 == DIGEST.hexdigest()
+    with pytest.raises(RequestMalformed):
+        Announced.of_put(meta | {"HTTP_CONTENT_DIGEST": OTHER})
+
+
+def test_a_put_announces_length_digest_and_name():
+    meta = {
+        "CONTENT_LENGTH": "3",
+        "HTTP_REPR_DIGEST": FIELD,
+        "HTTP_CONTENT_DISPOSITION": 'attachment; filename="a.zip"',
+        "CONTENT_TYPE": "text/html; boundary=x",
+    }
+    assert Announced.of_put(meta) == Announced(3, DIGEST.hexdigest(), "a.zip")
+
+
+@pytest.mark.parametrize(
+    ("header", "name"),
+    [
+        ('attachment; filename="scan.zip"', "scan.zip"),
+        ("attachment; filename=scan.zip", "scan.zip"),
+        ("attachment; filename*=UTF-8''M%C3%BCller%20%F0%9F%A7%A0.zip", "Müller 🧠.zip"),
+        ("attachment; filename*=utf-8'de'M%C3%BCller.zip", "Müller.zip"),
+        ("attachment; filename*=ISO-8859-1''M%FCller.zip", "Müller.zip"),
+        ("attachment; filename=\"plain.zip\"; filename*=UTF-8''b%C3%B6ld.zip", "böld.zip"),
+        ("attachment; filename*=UTF-8''b%C3%B6ld.zip; filename=\"plain.zip\"", "böld.zip"),
+        ('attachment; filename="../../etc/passwd"', "passwd"),
+        ("attachment; filename*=UTF-8''..%2F..%2Fetc%2Fpasswd", "passwd"),
+        ("attachment; filename*=UTF-8''a%00b.zip", "ab.zip"),
+        ("attachment; filename*=UTF-8''a%0D%0AX-Evil:%201.zip", "aX-Evil_ 1.zip"),
+        ("attachment; filename*=UTF-8''%E2%80%AEgnp.exe", "gnp.exe"),
+        ("attachment; filename*=UTF-8''%2e%2e", "upload"),
+        ('attachment; filename="a\\"b.zip"', "a_b.zip"),
+        ("attachment; filename*=UTF-8''%FF%FE.zip", "\ufffd\ufffd.zip"),
+        ("attachment; filename*=no-such-charset''a.zip", "upload"),
+        ("attachment; filename*=hex''6162.zip", "6162.zip"),
+        ("attachment; filename=", "upload"),
+        ("attachment", "upload"),
+        ("filename=x", "upload"),
+        ("", "upload"),
+        (";;;", "upload"),
+        ('attachment; filename="' + "Müller.zip".encode().decode("latin-1") + '"', "Müller.zip"),
+        ('attachment; FILENAME="a.zip"', "a.zip"),
+    ],
+)
+def test_a_name_is_read_as_rfc_6266_and_8187_say_and_made_safe(header, name):
+    assert file_name(header) == name
+
+
+def test_a_name_of_ten_kilobytes_is_shortened_and_keeps_its_extension():
+    name = file_name(f'attachment; filename="{"n" * 10_000}.zip"')
+    assert name.endswith("n.zip") and len(name.encode()) <= MAX_NAME_BYTES
+    name = file_name("attachment; filename*=UTF-8''" + "%C3%BC" * 2700 + ".zip")
+    assert name.endswith("ü.zip") and len(name.encode()) <= MAX_NAME_BYTES
+
+
+PARTS = st.sampled_from(
+    ["attachment", "filename", "*", "*0", "*1*", "=", ";", '"', "'", "\\", "%", "%C3", "%00", "UTF-8''", "utf-16''",
+     "idna''", "punycode''", "undefined''", "a", " ", "\t", "ü", "\x80", ","]
+)  # fmt: skip
+
+
+@given(st.lists(PARTS, max_size=30).map("".join) | st.text(alphabet=st.characters(max_codepoint=255), max_size=200))
+@example("attachment; filename*=undefined''a")
+@example("attachment; filename*=idna''%ff")
+@example("attachment; filename*=utf-7''+2AA-")
+@example("attachment; filename*99999999999=x")
+@example("attachment; filename*²=x")
+def test_no_header_whatever_makes_the_name_fail(header):
+    name = file_name(header)
+    assert 0 < len(name.encode()) <= MAX_NAME_BYTES and "/" not in name
