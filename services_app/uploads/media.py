@@ -20,6 +20,7 @@ def detect(head: bytes) -> str:
 
 
 def is_allowed(media_type: str, allowed: tuple[str, ...]) -> bool:
-    """Whether an allow-list of `type/subtype` and `type/*` takes this type. An empty list takes all."""
+    """Whether an allow-list of `type/subtype` and `type/*`, in lower case, takes this type. An empty list takes all."""
+    media_type = media_type.lower()  # libmagic says video/MP2T
     family = media_type.split("/", 1)[0] + "/*"
     return not allowed or media_type in allowed or family in allowed
