@@ -210,4 +210,7 @@ def describe(code: str) -> dict | None:
     for cls in Problem.__subclasses__():
         if cls is not Unauthorised and cls.code == code:
             return cls().document()
+    for refused in TokenRefused.__subclasses__():
+        if refused.code == code:
+            return Unauthorised(refused()).document()
     return None
