@@ -2,7 +2,7 @@
 
 import hashlib
 import random
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -31,10 +31,10 @@ def launch(driver: Playwright, chromium: Path, edge_port: int, line: Line) -> Br
     return driver.chromium.launch(executable_path=chromium, args=[*ARGUMENTS, rule])
 
 
-def sign_in(page: Page, stack) -> None:
+def sign_in(page: Page, stack, username: str | None = None, password: str | None = None) -> None:
     page.goto(stack.url + "/accounts/login/")
-    page.get_by_label("User name").fill(stack.username)
-    page.get_by_label("Password").fill(stack.password)
+    page.get_by_label("User name").fill(username or stack.username)
+    page.get_by_label("Password").fill(password or stack.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(stack.url + "/")
 
@@ -121,16 +121,20 @@ def big_file() -> tuple[Path, str]:
     return path, digest.hexdigest()
 
 
-@pytest.fixture(scope="session")
-def sparse_file(big_file) -> Path:
-    """300 MiB that take no room: for uploads that are meant to be refused."""
-    path = big_file[0].parent / "sparse.zip"
-    with path.open("wb") as file:
-        file.write(ZIP)
-        file.truncate(300 << 20)
-    return path
+def small(name: str, content: bytes = ZIP + b"small") -> dict:
+    """A file for the chooser that is on no disk."""
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
 
 
-def small(name: str, content: bytes = ZIP + b"small", size: int | None = None) -> dict:
-    """A file for the chooser."""
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": content.ljust(size or 0, b"\0")}
+@pytest.fixture
+def sized(tmp_path) -> Callable[[str, int], Path]:
+    """Makes a sparse file of that name and size that looks like a ZIP archive."""
+
+    def make(name: str, size: int) -> Path:
+        path = tmp_path / name
+        with path.open("wb") as file:
+            file.write(ZIP)
+            file.truncate(size)
+        return path
+
+    return make

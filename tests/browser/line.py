@@ -19,6 +19,7 @@ class Line:
     rate            bytes a second upwards, for each connection; None: as fast as it goes
     down            new connections are refused and old ones cut
     lose_replies    a connection that carried a file is cut when its answer comes, and the answer with it
+    down_after_reply   and the line goes down then
     """
 
     def __init__(self, to_port: int):
@@ -34,6 +35,7 @@ class Line:
         self.rate: int | None = None
         self.down = False
         self.lose_replies = False
+        self.down_after_reply = False
         self.replies_lost = 0
 
     def __enter__(self) -> "Line":
@@ -53,6 +55,11 @@ class Line:
         for connection in doomed:
             connection.close()
         return len(doomed)
+
+    @property
+    def carried_bodies(self) -> bool:
+        with self._lock:
+            return any(each.up > BODY for each in self._connections)
 
     def go_down(self) -> None:
         self.down = True
@@ -101,9 +108,9 @@ class _Connection:
                     paced_since, paced = time.monotonic(), 0
                     continue
                 paced += len(data)
-                ahead = paced / self._line.rate - (time.monotonic() - paced_since)
-                if ahead > 0:
-                    time.sleep(ahead)
+                # In small steps, since a test may change its mind about the rate.
+                while (rate := self._line.rate) and paced / rate > time.monotonic() - paced_since:
+                    time.sleep(0.02)
         self.close()
 
     def _downwards(self) -> None:
@@ -112,6 +119,8 @@ class _Connection:
                 # TLS 1.3's session tickets come before any body, so what follows a body is its answer.
                 if self._line.lose_replies and self.up > BODY:
                     self._line.replies_lost += 1
+                    if self._line.down_after_reply:
+                        self._line.go_down()
                     break
                 self._client.sendall(data)
         self.close()

@@ -47,7 +47,7 @@ def test_the_time_is_shown_in_the_readers_zone(uploads):
     assert "Central European" in uploads.page.locator("#recent time").first.get_attribute("title")
 
 
-def test_several_files_are_all_stored_and_never_more_than_two_are_under_way(uploads, line):
+def test_several_files_are_all_stored_and_never_more_than_two_are_under_way(uploads, line, sized):
     line.rate = 4 * MIB
     names = [f"part {number}.zip" for number in range(5)]
     uploads.page.evaluate(
@@ -59,7 +59,7 @@ def test_several_files_are_all_stored_and_never_more_than_two_are_under_way(uplo
             }).observe(document.querySelector('#file-list'), {subtree: true, attributes: true, attributeFilter: ['data-state']});
         }"""
     )
-    uploads.upload("demo", *[small(name, size=2 * MIB) for name in names])
+    uploads.upload("demo", *[sized(name, 2 * MIB) for name in names])
     uploads.row(names[0]).expect_state("sending")
     assert uploads.row(names[4]).part("state").text_content() == "Waiting for its turn"
     for name in names:
@@ -111,11 +111,11 @@ def test_files_dropped_anywhere_on_the_page_are_taken(uploads):
     uploads.row("dropped.zip").expect_stored()
 
 
-def test_leaving_the_page_asks_first_only_while_something_is_under_way(uploads, line):
+def test_leaving_the_page_asks_first_only_while_something_is_under_way(uploads, line, sized):
     line.rate = MIB
     asked = []
     uploads.page.on("dialog", lambda dialog: (asked.append(dialog.type), dialog.dismiss()))
-    uploads.upload("demo", small("long.zip", size=40 * MIB))
+    uploads.upload("demo", sized("long.zip", 40 * MIB))
     row = uploads.row("long.zip")
     row.expect_state("sending")
     uploads.page.close(run_before_unload=True)

@@ -193,7 +193,7 @@ export function explainWait(problem) {
 }
 
 export function countdown(seconds) {
-  return seconds > 0 ? `Nothing is lost. Trying again by itself in ${wait(seconds)}.` : "Trying again now.";
+  return seconds > 0 ? `You need not do anything: the next try is in ${wait(seconds)}.` : "Trying again now.";
 }
 
 /** A newer server may know codes that this page does not: then its own words have to do. */

@@ -12,6 +12,7 @@ const STATE_TEXT = {
   queued: "Waiting for its turn",
   preparing: "Asking for permission",
   sending: "Uploading",
+  resending: "The connection was lost: uploading again from the beginning",
   settling: "Connection interrupted: asking what has arrived",
   confirming: "Stored; confirming…",
   cancelling: "Cancelling",
@@ -55,7 +56,7 @@ export class Row {
     const message = state === "stopped" ? this.#explain() : null;
     this.#parts.state.textContent = this.stateText;
     this.#showNote(message);
-    const underWay = ["sending", "settling", "cancelling"].includes(state);
+    const underWay = ["sending", "resending", "settling", "cancelling"].includes(state);
     this.#parts.bar.hidden = !(underWay || state === "preparing" || state === "confirming");
     this.#parts.numbers.hidden = !(underWay || state === "waiting");
     this.#parts.cancel.hidden = !(state === "queued" || (transfer.running && !transfer.safe)) || state === "cancelling";
@@ -110,7 +111,7 @@ export class Row {
     this.#frame ??= requestAnimationFrame((now) => {
       this.#frame = null;
       this.#draw(now, false);
-      if (["sending", "settling", "waiting"].includes(this.#transfer.state)) this.#animate();
+      if (["sending", "resending", "settling", "waiting"].includes(this.#transfer.state)) this.#animate();
     });
   }
 
@@ -130,7 +131,7 @@ export class Row {
   #pace(now) {
     const { meter, state, until } = this.#transfer;
     if (state === "waiting") return countdown(Math.max(0, Math.ceil((until - now) / 1000)));
-    if (state !== "sending" || meter === null) return "";
+    if (!["sending", "resending"].includes(state) || meter === null) return "";
     if (meter.offset === meter.total) return "Everything has arrived; verifying…";
     if (meter.stalled(now)) return navigator.onLine ? "No new bytes are arriving; still trying" : "Your computer is offline; still trying";
     const perSecond = meter.speed(now);

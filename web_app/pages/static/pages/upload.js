@@ -109,10 +109,10 @@ function report(transfer) {
     showList();
     if (transfer.state === said) return;
     said = transfer.state;
+    if (said === "sending" || said === "resending") quarter = 0;
     if (said === "sending") {
-      quarter = 0;
       announce(`${name}: upload started.`);
-    } else if (["stopped", "waiting", "settling", "cancelled", "stored"].includes(said)) {
+    } else if (["resending", "stopped", "waiting", "settling", "cancelled", "stored"].includes(said)) {
       announce(`${name}: ${rows.get(transfer)?.stateText ?? said}.`);
     }
     if (said === "stored") refreshHistory(byId("recent"));

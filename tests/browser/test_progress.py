@@ -1,0 +1,85 @@
+"""Progress is what the services tier has taken (invariant 3), never what the browser has buffered."""
+
+import itertools
+
+import pytest
+
+from tests.waiting import wait_for
+
+MIB = 1 << 20
+
+# Beside every picture that the bar shows: the highest offset that the page had been told by then.
+RECORD = """
+window.samples = [];
+window.told = 0;
+const plainFetch = window.fetch;
+window.fetch = async (...request) => {
+  const response = await plainFetch(...request);
+  if (new URL(request[0], location.origin).pathname.startsWith('/u/') && response.ok && response.status !== 204) {
+    const answer = await response.clone().json();
+    window.told = Math.max(window.told, answer.offset ?? answer.uploads.at(-1)?.offset ?? 0);
+  }
+  return response;
+};
+const look = () => {
+  const row = document.querySelector('li.file[data-state=sending]');
+  const bar = row?.querySelector('progress');
+  if (bar) {
+    window.samples.push({value: bar.value, max: bar.max, told: window.told, text: row.querySelector('[data-part=taken]').textContent});
+  }
+  requestAnimationFrame(look);
+};
+requestAnimationFrame(look);
+"""
+
+
+@pytest.fixture
+def slow_upload(uploads, line, sized):
+    """A row under way at 8 MiB/s."""
+    uploads.page.evaluate(RECORD)
+    line.rate = 8 * MIB
+    uploads.upload("demo", sized("slow.zip", 64 * MIB))
+    row = uploads.row("slow.zip")
+    row.expect_state("sending")
+    return row
+
+
+def test_progress_never_runs_backwards_nor_ahead_of_what_was_acknowledged(slow_upload):
+    slow_upload.expect_stored()
+    samples = slow_upload.element.page.evaluate("window.samples")
+    values = [sample["value"] for sample in samples]
+    assert len(set(values)) > 20, "the bar glides"
+    assert all(before <= after for before, after in itertools.pairwise(values))
+    assert all(sample["value"] <= sample["told"] for sample in samples)
+    for sample in samples:
+        if sample["value"] == sample["max"] or "(100 %)" in sample["text"]:
+            assert sample["told"] == sample["max"]
+
+
+def test_the_bar_is_never_ahead_of_the_bytes_on_the_nas(slow_upload, stack):
+    bar, compared = slow_upload.part("bar"), 0
+    while slow_upload.element.get_attribute("data-state") == "sending":
+        shown = bar.evaluate("bar => bar.value")
+        staged = [file.stat().st_size for file in (stack.nas / "staging").iterdir()]
+        if not staged:
+            break  # published meanwhile
+        assert shown <= max(staged)
+        compared += shown > 0
+    slow_upload.expect_stored()
+    assert compared > 5
+
+
+def test_speed_and_time_left_come_near_the_truth(slow_upload):
+    pace = slow_upload.part("pace")
+    pace.filter(has_text="MiB/s, ").wait_for()
+    assert "left" in pace.text_content()
+    # The first seconds are faster than the line: buffers on the way fill up.
+    wait_for(lambda: 5 < float(pace.text_content().split(" MiB/s")[0]) < 12)
+    slow_upload.expect_stored()
+
+
+def test_a_stalled_line_is_named_and_goes_on(slow_upload, line):
+    line.rate = 1024
+    slow_upload.part("pace").filter(has_text="No new bytes are arriving; still trying").wait_for()
+    line.rate = None
+    slow_upload.expect_stored()
