@@ -13,19 +13,36 @@ _STANDARD = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message
 
 
 class JsonFormatter(logging.Formatter):
-    """Format a record; what is given as `extra=` becomes fields."""
+    """Format a record of our own, where what is given as `extra=` becomes fields, or one of somebody else's.
+
+    Theirs quote what they were given (request lines, header values), so only the template and numbers are kept; a text
+    without arguments may have been put together from anything.
+    """
 
     def format(self, record: logging.LogRecord) -> str:
+        ours = record.name.startswith("sluice.")
         line = {
             "ts": datetime.fromtimestamp(record.created, UTC).isoformat(timespec="milliseconds"),
             "level": record.levelname.lower(),
             "logger": record.name,
-            "message": record.getMessage(),
+            "message": record.getMessage() if ours else _template(record),
         }
-        line.update({k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")})
+        if ours:
+            line.update({k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")})
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = describe(record.exc_info[1])
         return json.dumps(line, default=str)
+
+
+def _template(record: logging.LogRecord) -> str:
+    if not isinstance(record.msg, str) or not record.args:
+        return "(withheld)"
+    if not isinstance(record.args, tuple):
+        return record.msg
+    try:
+        return record.msg % tuple(argument if isinstance(argument, int) else "…" for argument in record.args)
+    except (TypeError, ValueError):
+        return record.msg
 
 
 def describe(exc: BaseException) -> dict:
