@@ -3,6 +3,7 @@
 Every variable stands in `.env.example`. A secret NAME may also be given as NAME_FILE, the path of a file that holds it.
 """
 
+import os
 from pathlib import Path
 
 import environ
@@ -13,19 +14,27 @@ _env = environ.Env()
 
 def required(name: str, cure: str) -> str:
     """The value of `name`. Raises ImproperlyConfigured, which says the cure, when it is unset or empty."""
-    value = _env.str(name, default="")
+    value = _given(name)
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {cure}")
     return value
 
 
 def text(name: str, default: str) -> str:
-    return _env.str(name, default=default)
+    return _given(name) or default
+
+
+def choice(name: str, default: str, allowed: tuple[str, ...]) -> str:
+    """One of `allowed`, however it is capitalised. Raises ImproperlyConfigured otherwise."""
+    for value in allowed:
+        if value.lower() == text(name, default).lower():
+            return value
+    raise ImproperlyConfigured(f"{name} must be one of {', '.join(allowed)}.")
 
 
 def integer(name: str, default: int, *, least: int = 0) -> int:
     """A whole number of at least `least`. Raises ImproperlyConfigured otherwise."""
-    value = _env.str(name, default="") or str(default)
+    value = text(name, str(default))
     if not value.isdecimal() or int(value) < least:
         raise ImproperlyConfigured(f"{name} must be a whole number of at least {least}.")
     return int(value)
@@ -40,14 +49,14 @@ def secret(name: str, cure: str) -> str:
 
     Raises ImproperlyConfigured when both or neither are given, or when the file cannot be read.
     """
-    value, path = _env.str(name, default=""), _env.str(f"{name}_FILE", default="")
+    value, path = _given(name), _given(f"{name}_FILE")
     if value and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one.")
     if path:
         try:
-            value = Path(path).read_text().strip()
-        except OSError as exc:
-            raise ImproperlyConfigured(f"{name}_FILE cannot be read ({exc.strerror}). {cure}") from exc
+            value = Path(path).read_text(encoding="utf-8").strip()
+        except (OSError, UnicodeDecodeError) as exc:
+            raise ImproperlyConfigured(f"{name}_FILE cannot be read ({type(exc).__name__}). {cure}") from exc
     if not value:
         raise ImproperlyConfigured(f"{name} is not set. {cure}")
     return value
@@ -55,3 +64,8 @@ def secret(name: str, cure: str) -> str:
 
 def database(name: str, default: str) -> dict:
     return _env.db_url(name, default=default)
+
+
+def _given(name: str) -> str:
+    # Not by django-environ, which takes a value that begins with $ for the name of another variable.
+    return os.environ.get(name, "")

@@ -14,9 +14,7 @@ if SERVER_ROLE != "services":
 
 # Two gunicorns run this app: uploads (bodies) and control (pre-authorisation, status, health, internal API), so that
 # a thousand slow bodies never starve a health check. Management commands count as control.
-LISTENER = env.text("LISTENER", "control")
-if LISTENER not in ("uploads", "control"):
-    raise ImproperlyConfigured("LISTENER must be uploads or control.")
+LISTENER = env.choice("LISTENER", "control", ("uploads", "control"))
 
 STATE_DIR = Path(env.text("STATE_DIR", "/var/lib/sluice"))
 
@@ -56,7 +54,7 @@ TIME_ZONE = "UTC"
 USE_I18N = False
 
 LOGGING_CONFIG = "logging.config.dictConfig"
-LOGGING = logging_config(env.text("LOG_LEVEL", "INFO"))
+LOGGING = logging_config(env.choice("LOG_LEVEL", "INFO", ("DEBUG", "INFO", "WARNING", "ERROR")))
 
 # -- keys and names ----------------------------------------------------------------------------------------------------
 TOKEN_ISSUER = env.required("TOKEN_ISSUER", "Use the same value as on the web tier.")

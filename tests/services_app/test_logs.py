@@ -78,7 +78,7 @@ def test_notes_and_the_stack_do_not_come_out(logged):
 
 
 def test_a_line_break_cannot_forge_a_second_line(logged):
-    line, said = logged(lambda logger: logger.info("a\n{}", extra={"upload_id": "x\ny"}))
+    _, said = logged(lambda logger: logger.info("a\n{}", extra={"upload_id": "x\ny"}))
     assert said["upload_id"] == "x\ny"
 
 
