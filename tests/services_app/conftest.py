@@ -15,9 +15,7 @@ import django
 import pytest
 
 from tests.services_app import making
-
-NGINX, WEB_APP = "nginx.test.internal", "web-app.test.internal"
-INTERNAL_KEY = "k" * 43
+from tests.services_app.making import INTERNAL_KEY, NGINX, WEB_APP
 
 
 def _own_environment() -> None:

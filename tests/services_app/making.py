@@ -12,6 +12,8 @@ from joserfc.jwk import OKPKey
 ISSUER = "https://web.example"
 AUDIENCE = "https://services.example"
 RECEIPT_ISSUER = "https://receipts.example"
+NGINX, WEB_APP = "nginx.test.internal", "web-app.test.internal"  # names in client certificates
+INTERNAL_KEY = "k" * 43
 COLLECTION = "mri-2026"
 NOW = 1_800_000_000  # seconds; for tests that give the verifier its clock
 
@@ -115,6 +117,15 @@ class Connection:
     def recv_into(self, view):
         self.received += 1
         return 0
+
+
+class PlainConnection:
+    """A connection without TLS."""
+
+    settimeout, recv_into = Connection.settimeout, Connection.recv_into
+
+    def __init__(self):
+        self.timeouts, self.received = [], 0
 
 
 def claims_object(**changed):
