@@ -29,14 +29,18 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request, exc):
-        problem = as_problem(exc)
-        if isinstance(problem, errors.InternalError):
-            log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
-        return problem_response(problem, request)
+        return problem_response(problem_of(exc, request), request)
+
+
+def problem_of(exc: Exception, request) -> errors.Problem:
+    """The problem that tells of `exc`; what is not foreseen is an internal error, and is logged."""
+    problem = as_problem(exc)
+    if isinstance(problem, errors.InternalError):
+        log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
+    return problem
 
 
 def as_problem(exc: Exception) -> errors.Problem:
-    """The problem that tells of `exc`; what is not foreseen is an internal error."""
     if isinstance(exc, errors.Problem):
         return exc
     if isinstance(exc, TokenRefused):

@@ -16,7 +16,7 @@ from . import actions, errors, headers, media, policies, recover
 from .answers import problem_response
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
-from .middleware import as_problem
+from .middleware import problem_of
 from .models import Grant, Upload
 from .receive import receive
 from .states import State
@@ -48,7 +48,7 @@ def authorize(request):
         claims = token_claims(request)
         _judge(request.META, claims)
     except Exception as exc:  # noqa: BLE001  whatever went wrong, nginx needs a verdict
-        problem = as_problem(exc)
+        problem = problem_of(exc, request)
         if claims is not None:
             actions.note_refusal(claims, problem.code)
         response = HttpResponse(status=403)

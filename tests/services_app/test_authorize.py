@@ -1,0 +1,162 @@
+"""nginx's pre-authorisation: every refusal that can be known from the headers, before a body byte is taken."""
+
+import time
+
+import pytest
+
+from services_app.uploads import views
+from services_app.uploads.models import Grant, Upload
+from tests.services_app.making import stored_files
+
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
+ID = "01890000-0000-7000-8000-000000000001"
+
+
+@pytest.fixture
+def ask(control):
+    """A function: what nginx asks for this method, path and length; returns (status, verdict, grant)."""
+
+    def ask(method="PUT", path="/", length="5", coding="", **more):
+        answer = control(
+            "GET",
+            "/authorize",
+            HTTP_X_UPLOAD_METHOD=method,
+            HTTP_X_UPLOAD_PATH=path,
+            HTTP_X_UPLOAD_LENGTH=length,
+            HTTP_X_UPLOAD_CODING=coding,
+            **more,
+        )
+        assert answer.content == b""
+        return answer.status_code, answer.get("X-Upload-Verdict"), answer.get("X-Upload-Grant")
+
+    return ask
+
+
+def grant_of(token):
+    from services_app.uploads.callers import verifier
+
+    return str(verifier().verify(token).jti)
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [
+        ("PUT", "/"),
+        ("GET", "/"),
+        ("HEAD", "/"),
+        ("OPTIONS", "/"),
+        ("POST", "/check"),
+        ("GET", f"/{ID}"),
+        ("HEAD", f"/{ID}"),
+    ],
+)
+def test_what_is_allowed_gets_204_and_the_grants_id_and_leaves_no_trace(ask, grant_token, method, path):
+    token = grant_token()
+    assert ask(method, path, token=token) == (204, None, grant_of(token))
+    assert not Grant.objects.exists() and not Upload.objects.exists()
+
+
+@pytest.mark.parametrize(
+    ("method", "path"),
+    [("POST", "/"), ("DELETE", "/"), ("PATCH", "/"), ("", "/"), ("put", "/"), ("GET", "/check"), ("PUT", "/check"),
+     ("PUT", f"/{ID}"), ("DELETE", f"/{ID}"), ("PUT", ""), ("TRACE", "/")],
+)  # fmt: skip
+def test_any_other_method_is_refused(ask, grant_token, method, path):
+    assert ask(method, path, token=grant_token())[:2] == (403, "method_not_allowed")
+
+
+@pytest.mark.parametrize(
+    ("code", "claims", "asked"),
+    [
+        ("token_expired", {"exp": 5}, {}),
+        ("token_not_yet_valid", {"nbf": int(time.time()) + 3600}, {}),
+        ("token_issuer", {"iss": "other"}, {}),
+        ("token_audience", {"aud": "other"}, {}),
+        ("token_claims", {"max_size": 0}, {}),
+        ("token_binding", {"cnf": {"cookie_sha256": "A" * 43}}, {}),
+        ("token_start_by", {"start_by": 5}, {}),
+        ("collection_unknown", {"collection": "other"}, {}),
+        ("upload_not_yours", {"upload_id": ID}, {}),
+        ("too_large", {"max_size": 4}, {}),
+        ("length_differs", {"length": 6}, {}),
+        ("length_required", {}, {"length": ""}),
+        ("request_malformed", {}, {"length": "5x"}),
+        ("request_malformed", {}, {"coding": "chunked"}),
+        ("request_malformed", {}, {"length": "", "coding": "gzip"}),
+    ],
+)
+def test_every_verdict_is_a_code_of_the_documented_list(ask, grant_token, code, claims, asked):
+    assert ask(token=grant_token(**claims), **asked)[:2] == (403, code)
+
+
+def test_a_chunked_body_is_let_through_to_be_counted_at_the_byte(ask, grant_token):
+    assert ask(length="", coding="chunked", token=grant_token(max_size=4, length=4))[0] == 204
+
+
+@pytest.mark.parametrize(
+    ("token", "code"), [(None, "token_missing"), ("", "token_missing"), ("x.y.z", "token_malformed")]
+)
+def test_without_a_token_there_is_a_verdict_and_no_grant(ask, token, code):
+    assert ask(token=token) == (403, code, None)
+
+
+def test_a_refusal_under_a_good_token_is_remembered_and_told_later(ask, control, grant_token):
+    token = grant_token(max_size=4)
+    assert ask(token=token)[1] == "too_large"
+    told = control("GET", "/u", token=token).json()
+    assert told["state"] == "unused" and told["problem"]["code"] == "too_large" and told["uploads"] == []
+
+
+def test_a_token_that_was_used_too_late_learns_why(ask, control, grant_token):
+    token = grant_token(start_by=5)
+    assert ask(token=token)[1] == "token_start_by"
+    assert control("GET", "/u", token=token).json()["problem"]["code"] == "token_start_by"
+
+
+def test_who_has_the_url_but_not_the_cookie_cannot_write_into_the_grant(ask, grant_token):
+    token = grant_token(cnf={"cookie_sha256": "A" * 43}, max_size=4)
+    assert ask(token=token) == (403, "token_binding", grant_of(token))
+    assert not Grant.objects.exists()
+
+
+def test_full_absent_and_busy_are_verdicts(ask, grant_token, settings, nas):
+    settings.UPLOAD_SPACE_RESERVE = 1 << 60
+    assert ask(token=grant_token())[1] == "no_space"
+    settings.UPLOAD_SPACE_RESERVE, settings.UPLOAD_MAX_CONCURRENT = 0, 0
+    assert ask(token=grant_token())[1] == "busy"
+    nas.rename(nas.with_name("unmounted"))
+    settings.UPLOAD_MAX_CONCURRENT = 1
+    assert ask(token=grant_token())[1] == "store_unavailable"
+
+
+def test_a_question_without_a_body_needs_no_space_and_no_store(ask, grant_token, nas):
+    nas.rename(nas.with_name("unmounted"))
+    assert ask("GET", "/", token=grant_token())[0] == 204
+
+
+def test_a_grant_in_use_is_a_verdict(ask, grant_token):
+    from services_app.uploads import actions
+    from services_app.uploads.callers import verifier
+    from tests.services_app.making import announced
+
+    token = grant_token()
+    upload = actions.claim(verifier().verify(token), announced())
+    assert ask(token=token)[1] == "upload_in_progress"
+    actions.begin_commit(upload, size=4, sha256="ab" * 32, media_type="text/plain")
+    actions.complete(upload)
+    assert ask(token=token)[1] == "already_committed"
+
+
+def test_a_fault_of_our_own_is_a_verdict_and_is_logged(ask, grant_token, monkeypatch, caplog):
+    def broken(*args):
+        raise RuntimeError("canary")
+
+    monkeypatch.setattr(views.policies, "may_upload", broken)
+    assert ask(token=grant_token())[:2] == (403, "internal_error")
+    assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["internal error"]
+
+
+def test_asking_stores_nothing(ask, grant_token, nas):
+    ask(token=grant_token())
+    ask(token=grant_token(max_size=1))
+    assert stored_files(nas) == []
