@@ -25,6 +25,8 @@ WHOLE_FILE = ("PUT", "GET", "HEAD", "OPTIONS")
 CHECK = ("POST",)
 ONE_UPLOAD = ("GET", "HEAD", "OPTIONS")
 
+SMALL_BODY = Pace(idle_timeout=10, min_rate=0, window=60, deadline=15)
+
 
 @from_nginx
 def put(request):
@@ -73,13 +75,22 @@ def check(request):
     if request.method != "POST":
         raise errors.MethodNotAllowed(*CHECK)
     claims = token_claims(request)
-    if headers.body_length(request.META.get("CONTENT_LENGTH", ""), "") > media.SNIFF_BYTES:
+    size = headers.body_length(request.META.get("CONTENT_LENGTH", ""), "")
+    if size > media.SNIFF_BYTES:
         raise errors.RequestMalformed
     policies.may_upload(claims, headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", "")))
-    head = request.META["wsgi.input"].read(media.SNIFF_BYTES)
-    if not media.is_allowed(media.detect(head), claims.media_types):
+    if not media.is_allowed(media.detect(_whole_body(request, size)), claims.media_types):
         raise errors.TypeRefused
     return HttpResponse(status=204)
+
+
+def _whole_body(request, size: int) -> bytes:
+    """A small body. Raises BodyCutOff, TooSlow or DeadlinePassed: a sender must not hold up the control listener."""
+    request.body_reader = RequestBody(request.META, size, SMALL_BODY)
+    body, count = memoryview(bytearray(size)), 0
+    while got := request.body_reader.fill(body[count:]):
+        count += got
+    return bytes(body)
 
 
 @from_nginx
