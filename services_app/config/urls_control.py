@@ -3,15 +3,16 @@
 from django.urls import include, path
 
 from services_app.config import health
-from services_app.uploads import views
+from services_app.uploads import questions
+from services_app.uploads.authorize import authorize
 
 urlpatterns = [
-    path("authorize", views.authorize),
-    path("u", views.grant_state),
-    path("u/check", views.check),
-    path("u/<uuid:upload_id>", views.upload_state),
+    path("authorize", authorize),
+    path("u", questions.grant_state),
+    path("u/check", questions.check),
+    path("u/<uuid:upload_id>", questions.one_upload),
     path("internal/v1/", include("services_app.internal.urls")),
     path("healthz", health.alive),
     path("readyz", health.ready),
 ]
-handler404 = "services_app.uploads.views.not_found"
+handler404 = "services_app.uploads.questions.not_found"

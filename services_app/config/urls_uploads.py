@@ -2,7 +2,7 @@
 
 from django.urls import path
 
-from services_app.uploads import views
+from services_app.uploads import bodies
 
-urlpatterns = [path("u", views.put)]
-handler404 = "services_app.uploads.views.not_found"
+urlpatterns = [path("u", bodies.begin), path("u/<uuid:upload_id>", bodies.append)]
+handler404 = "services_app.uploads.questions.not_found"

@@ -8,11 +8,10 @@ from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown
-from services_app.uploads import actions, errors
+from services_app.uploads import actions, errors, render
 from services_app.uploads.callers import from_web_app
 from services_app.uploads.models import Grant, Upload
 from services_app.uploads.states import State
-from services_app.uploads.views import rendered_grant
 
 log = logging.getLogger("sluice.internal")
 
@@ -25,7 +24,7 @@ def grant(request, grant_id: uuid.UUID):
     _only(request, "GET")
     if not Grant.objects.filter(id=grant_id).exists():
         raise errors.UploadUnknown
-    return JsonResponse(rendered_grant(grant_id))
+    return JsonResponse(render.grant(grant_id))
 
 
 @from_web_app

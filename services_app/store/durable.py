@@ -6,6 +6,7 @@ fsync succeeds over lost bytes. The caller gives the file up.
 
 import contextlib
 import ctypes
+import errno
 import os
 
 _SYNC_FILE_RANGE_WRITE = 2
@@ -47,6 +48,26 @@ def sync_and_close(fd: int) -> None:
             os.close(fd)
         raise
     os.close(fd)
+
+
+def copy_range(source: int, target: int, count: int) -> None:
+    """Append `count` bytes of `source`, from its beginning, to `target`; shared by the file system where it can.
+
+    Raises OSError; EOFError when the source is shorter.
+    """
+    done = 0
+    while done < count:
+        try:
+            moved = os.copy_file_range(source, target, count - done, offset_src=done)
+        except OSError as exc:
+            if exc.errno not in (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
+                raise
+            piece = os.pread(source, min(count - done, 1 << 20), done)
+            write_all(target, memoryview(piece))
+            moved = len(piece)
+        if moved == 0:
+            raise EOFError
+        done += moved
 
 
 def sync_directory(fd: int) -> None:

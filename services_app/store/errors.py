@@ -4,6 +4,7 @@ StoreError
 ├── StoreUnavailable    the NAS is absent, another one, or failing: nothing was written under a final name
 ├── StoreFull           ENOSPC or EDQUOT, which may first appear at fsync or close
 ├── StoreUncertain      the last directory fsync failed: neither success nor failure; `recover` finds out
+├── StagedBytesLost     staging holds fewer bytes than were acknowledged: the upload cannot go on
 ├── CollectionUnknown   the store has no such collection
 ├── ObjectExists        the final name is taken: nothing was overwritten
 └── ObjectUnknown       no such object
@@ -25,6 +26,10 @@ class StoreFull(StoreError):
 
 
 class StoreUncertain(StoreError):
+    pass
+
+
+class StagedBytesLost(StoreError):
     pass
 
 

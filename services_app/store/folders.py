@@ -46,3 +46,25 @@ def make(parent_fd: int, parent: str, name: str) -> None:
         with contextlib.suppress(FileExistsError):
             os.mkdir(name, 0o750, dir_fd=fd)
         durable.sync_directory(fd)
+
+
+def copy(root_fd: int, sources: list[tuple[str, int]], target: str, mode: int) -> None:
+    """Make `target` from the first bytes of each source (path and count), one behind the other, durable.
+
+    Raises OSError; FileNotFoundError also for a source that is shorter than that.
+    """
+    to = os.open(target, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC, mode, dir_fd=root_fd)
+    try:
+        for path, count in sources:
+            source = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
+            try:
+                durable.copy_range(source, to, count)
+            except EOFError as exc:
+                raise FileNotFoundError from exc
+            finally:
+                os.close(source)
+    except BaseException:
+        os.close(to)
+        os.unlink(target, dir_fd=root_fd)
+        raise
+    durable.sync_and_close(to)

@@ -20,6 +20,7 @@ from .errors import (
     CollectionUnknown,
     ObjectExists,
     ObjectUnknown,
+    StagedBytesLost,
     StoreUnavailable,
     StoreUncertain,
     from_os_error,
@@ -64,9 +65,9 @@ class LocalFileSystemStorage:
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
-    def stage(self, upload_id: uuid.UUID) -> StagedFile:
-        """Begin a file below `staging/`. Raises ObjectExists, StoreFull."""
-        return StagedFile(sentinel.open_verified(self.root, self.store_id), upload_id)
+    def stage(self, upload_id: uuid.UUID, resume_at: int = 0) -> StagedFile:
+        """Begin a file below `staging/`, or go on with it at `resume_at` bytes. Raises StagedBytesLost, StoreFull."""
+        return StagedFile(sentinel.open_verified(self.root, self.store_id), upload_id, resume_at)
 
     def staged_size(self, upload_id: uuid.UUID) -> int | None:
         """Bytes taken so far, or None when nothing is staged under this id."""
@@ -77,6 +78,31 @@ class LocalFileSystemStorage:
         """Remove a staged file, if there is one."""
         with self.mounted() as root_fd:
             remove(root_fd, str(upload_id))
+
+    def reseat(self, upload_id: uuid.UUID, size: int) -> None:
+        """Move the first `size` staged bytes to a file of their own, out of the reach of whoever has the old one open.
+
+        Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
+        """
+        with self.mounted() as root_fd, _translated(missing=StagedBytesLost):
+            old, new = f"{STAGING}/{upload_id}", f"{STAGING}/{upload_id}.moving"
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(new, dir_fd=root_fd)
+            folders.copy(root_fd, [(old, size)], new, MODE)
+            os.rename(new, old, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+            with folders.opened(root_fd, STAGING) as staging_fd:
+                durable.sync_directory(staging_fd)
+
+    def concatenate(self, parts: list[tuple[uuid.UUID, int]], upload_id: uuid.UUID) -> None:
+        """Stage `upload_id` from the staged bytes of `parts` (id and size each), durable.
+
+        Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
+        """
+        with self.mounted() as root_fd, _translated(missing=StagedBytesLost):
+            sources = [(f"{STAGING}/{part}", size) for part, size in parts]
+            with contextlib.suppress(FileNotFoundError):
+                os.unlink(f"{STAGING}/{upload_id}", dir_fd=root_fd)
+            folders.copy(root_fd, sources, f"{STAGING}/{upload_id}", MODE)
 
     def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> str:
         """Give the staged bytes, which must be durable already, their final name; return the object's name.
@@ -119,13 +145,17 @@ class LocalFileSystemStorage:
 
     def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
         """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""
-        with self.stage(upload_id) as staged:
-            for chunk in chunks:
-                staged.write(memoryview(chunk))
-            staged.finish()
-            saved = self.publish(upload_id, directory, name)
-            staged.keep()
-        return saved
+        try:
+            with self.stage(upload_id) as staged:
+                for chunk in chunks:
+                    staged.write(memoryview(chunk))
+                staged.finish()
+            return self.publish(upload_id, directory, name)
+        except (ObjectExists, StoreUncertain):
+            raise
+        except BaseException:
+            self.discard(upload_id)
+            raise
 
     def write_manifest(self, name: str, manifest: dict) -> None:
         """Put the sidecar beside the object; an older one is replaced. Raises StoreFull, StoreUnavailable."""

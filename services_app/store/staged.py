@@ -1,48 +1,68 @@
-"""One unfinished upload on the NAS: a file below `staging/`, written in order."""
+"""One unfinished upload on the NAS: a file below `staging/`, written in order.
+
+Bytes beyond the last checkpoint are not promised to anybody. Whoever resumes cuts them off.
+"""
 
 import contextlib
 import os
 import uuid
 
 from . import durable
-from .errors import ObjectExists, from_os_error
+from .errors import StagedBytesLost, StoreUnavailable, from_os_error
 from .sentinel import STAGING
 
-_CREATE = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 MODE = 0o640
 
 
 class StagedFile:
-    """Bytes under way. Use as a context manager: what was not finished by the end of it is removed.
+    """Bytes under way. Use as a context manager, which closes it; `LocalFileSystemStorage.discard` removes it.
 
     `size` is the count of bytes written. Raises StoreError only.
     """
 
-    def __init__(self, root_fd: int, upload_id: uuid.UUID):
-        """Create `staging/<upload_id>`. Takes over `root_fd`. Raises ObjectExists, StoreUnavailable or StoreFull."""
-        self.root_fd, self.name, self.size = root_fd, str(upload_id), 0
-        self._written_back = 0
-        self._keep = False
-        self._fd = None
+    def __init__(self, root_fd: int, upload_id: uuid.UUID, resume_at: int = 0):
+        """Open `staging/<upload_id>` and cut it to `resume_at` bytes; at 0 it is made if need be. Takes over `root_fd`.
+
+        Raises StagedBytesLost (it holds fewer bytes than that), StoreUnavailable or StoreFull.
+        """
+        self.root_fd, self.name, self.size = root_fd, str(upload_id), resume_at
+        self._written_back = self.size
+        self._fd: int | None = None
         try:
-            self._fd = os.open(f"{STAGING}/{self.name}", _CREATE, MODE, dir_fd=root_fd)
-        except FileExistsError as exc:
-            os.close(root_fd)
-            raise ObjectExists from exc
+            self._fd = self._open(resume_at)
+        except FileNotFoundError as exc:
+            raise StagedBytesLost from exc
         except OSError as exc:
-            os.close(root_fd)
             raise from_os_error(exc) from exc
+        finally:
+            if self._fd is None:
+                os.close(root_fd)
+
+    def _open(self, resume_at: int) -> int:
+        path = f"{STAGING}/{self.name}"
+        if resume_at == 0:
+            with contextlib.suppress(FileExistsError):
+                return os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, MODE, dir_fd=self.root_fd)
+        fd = os.open(path, _OPEN, dir_fd=self.root_fd)
+        try:
+            if os.fstat(fd).st_size < resume_at:
+                raise StagedBytesLost
+            os.ftruncate(fd, resume_at)
+            os.lseek(fd, resume_at, os.SEEK_SET)
+        except BaseException:
+            os.close(fd)
+            raise
+        return fd
 
     def __enter__(self) -> "StagedFile":
         return self
 
     def __exit__(self, *_exc) -> None:
         if self._fd is not None:
-            # Given up anyway: an error that NFS kept for close must not hide why, nor leave the name behind.
+            # An error that NFS kept for close must not hide why we are here; what counts was synced before.
             with contextlib.suppress(OSError):
                 os.close(self._fd)
-        if not self._keep:
-            remove(self.root_fd, self.name)
         os.close(self.root_fd)
 
     def write(self, data: memoryview) -> None:
@@ -56,6 +76,29 @@ class StagedFile:
             durable.start_write_back(self._fd, self._written_back, self.size - self._written_back)
             self._written_back = self.size
 
+    def checkpoint(self) -> None:
+        """Make what was written so far durable and go on. Raises StoreUnavailable or StoreFull; give it up then."""
+        try:
+            os.fsync(self._fd)
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+
+    def cut(self, size: int) -> None:
+        """Take back what was written beyond `size`: it was not what its sender says it sent."""
+        try:
+            os.ftruncate(self._fd, size)
+            os.lseek(self._fd, size, os.SEEK_SET)
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+        self.size, self._written_back = size, min(self._written_back, size)
+
+    def read(self, buffer: memoryview, offset: int) -> int:
+        """Read back what was written; returns the count. For the type of the first bytes, and for a lost digest."""
+        try:
+            return os.preadv(self._fd, [buffer], offset)
+        except OSError as exc:
+            raise StoreUnavailable from exc
+
     def finish(self) -> None:
         """Make the bytes durable. Raises StoreUnavailable or StoreFull; the file is then given up."""
         fd, self._fd = self._fd, None
@@ -63,10 +106,6 @@ class StagedFile:
             durable.sync_and_close(fd)
         except OSError as exc:
             raise from_os_error(exc) from exc
-
-    def keep(self) -> None:
-        """Leave the staged name alone from here on: it was published, or `recover` will decide about it."""
-        self._keep = True
 
 
 def remove(root_fd: int, name: str) -> None:

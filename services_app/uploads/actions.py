@@ -5,8 +5,11 @@ Each change of state is one transaction, compares the generation, and brings its
 A request that lost its lease changes nothing: every update names the generation that it was given.
 """
 
+import uuid
+from dataclasses import dataclass
 from datetime import datetime, timedelta
 
+from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
@@ -15,52 +18,96 @@ from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
 
 from . import errors, leases, policies
-from .headers import Announced
-from .models import Grant, Upload
+from .models import Grant, Protocol, Upload
 from .receipts import issuer
-from .states import NEXT, RUNNING, State
+from .states import NEXT, State
 
 
 class LeaseLost(Exception):
     """Another request has taken this upload over, or it has ended: stop before the next write."""
 
 
-def claim(claims: Claims, announced: Announced) -> Upload:
-    """Take a free slot of the grant for one upload. The UNIQUE insert decides between rivals.
+@dataclass(frozen=True, slots=True)
+class NewUpload:
+    """What a sender says as it begins. `length` in bytes, None when not known yet; `name` is safe already."""
 
+    protocol: Protocol
+    length: int | None
+    name: str
+    sha256: str | None = None
+    metadata: str = ""
+    concat: str = ""
+
+
+def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, list[uuid.UUID]]:
+    """Take a slot of the grant for one upload; with `receiving` the request goes on to send its first bytes.
+
+    The UNIQUE insert decides between rivals. Where every slot is taken, the oldest upload that waits gives way: its
+    sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
     Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
     now = timezone.now()
+    holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
     try:
         with transaction.atomic():
-            slot = policies.free_slot(claims)
+            slot, gave_way = None, []
+            if new.concat != "partial":
+                slot, gave_way = policies.slot_for(claims)
+                for waiting in gave_way:
+                    abort(waiting, errors.Superseded.code)
             grant = _grant(claims)
             grant.first_used_at = grant.first_used_at or now
             grant.last_refusal = ""
             grant.save(update_fields=["first_used_at", "last_refusal"])
-            return Upload.objects.create(
+            upload = Upload.objects.create(
                 grant=grant,
                 slot=slot,
+                protocol=new.protocol,
                 lease_until=now + leases.receiving_lease(),
-                owner=leases.owner(),
-                length=announced.length,
+                expires_at=now + idle_life(),
+                length=new.length,
+                expected_sha256=new.sha256 or "",
                 received_at=now,
-                safe_name=announced.name,
+                safe_name=new.name,
+                metadata=new.metadata,
+                concat=new.concat,
+                **holding,
             )
-    except IntegrityError as exc:
+            return upload, [waiting.id for waiting in gave_way]
+    except (IntegrityError, LeaseLost) as exc:
         raise errors.UploadInProgress from exc
 
 
-def renew(upload: Upload, lease: timedelta | None = None) -> None:
+def idle_life() -> timedelta:
+    """How long an upload may wait for its sender."""
+    return timedelta(seconds=settings.UPLOAD_EXPIRY)
+
+
+def keep_lease(upload: Upload, lease: timedelta | None = None) -> None:
     """Keep the upload for as long as its sender may be silent from now, or for `lease`. Raises LeaseLost."""
-    mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state=State.RECEIVING)
-    if not mine.update(lease_until=timezone.now() + (lease or leases.receiving_lease())):
-        raise LeaseLost
+    _update(upload, lease_until=timezone.now() + (lease or leases.receiving_lease()))
+
+
+def checkpoint(upload: Upload, *, offset: int, digest_state: bytes, media_type: str) -> None:
+    """So many bytes are durable in staging; the request goes on. Raises LeaseLost."""
+    safe = {"offset": offset, "digest_state": digest_state, "media_type": media_type}
+    _update(upload, lease_until=timezone.now() + leases.receiving_lease(), **safe)
+
+
+def set_length(upload: Upload, length: int) -> None:
+    """The sender has learnt the length. Raises LeaseLost."""
+    _update(upload, length=length)
+
+
+def wait(upload: Upload, *, problem: str = "") -> None:
+    """The request has ended before the upload did: its sender may go on at the offset. Raises LeaseLost."""
+    now = timezone.now()
+    _move(upload, State.WAITING, lease_until=now, owner="", expires_at=now + idle_life(), problem=problem)
 
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
     """All bytes are durable in staging and agree with what was announced. Raises LeaseLost."""
-    facts = {"size": size, "sha256": sha256, "media_type": media_type}
+    facts = {"size": size, "offset": size, "sha256": sha256, "media_type": media_type}
     _move(upload, State.COMMITTING, lease_until=timezone.now() + leases.COMMIT_LEASE, **facts)
 
 
@@ -68,7 +115,7 @@ def complete(upload: Upload) -> None:
     """The object stands durably under its final name: write the ledger and sign the receipt. Raises LeaseLost."""
     durable_at = timezone.now()
     with transaction.atomic():
-        _move(upload, State.COMMITTED, durable_at=durable_at)
+        _move(upload, State.COMMITTED, durable_at=durable_at, problem="")
         facts = {"size": upload.size, "sha256": upload.sha256, "collection": upload.grant.collection}
         entry = record.append("committed", upload_id=upload.id, grant_id=upload.grant_id, at=durable_at, facts=facts)
         upload.receipt = issuer().issue(
@@ -102,19 +149,6 @@ def mark_deleted(upload: Upload) -> None:
     with transaction.atomic():
         _move(upload, State.DELETED)
         record.append("deleted", upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts={})
-
-
-def take_over(upload: Upload) -> bool:
-    """Make an abandoned upload ours, by raising its generation. False when somebody else was quicker."""
-    # The very lease that was found abandoned: a request may have come back to life since.
-    mine = Upload.objects.filter(
-        id=upload.id, generation=upload.generation, state__in=RUNNING, lease_until=upload.lease_until
-    )
-    lease = {"lease_until": timezone.now() + leases.COMMIT_LEASE, "owner": leases.owner()}
-    if not mine.update(generation=upload.generation + 1, **lease):
-        return False
-    upload.refresh_from_db()
-    return True
 
 
 def release(upload: Upload) -> None:
@@ -157,11 +191,20 @@ def _grant(claims: Claims) -> Grant:
     return grant
 
 
+def _update(upload: Upload, **fields) -> None:
+    """Change fields of the upload that we are receiving, in the database and in `upload`. Raises LeaseLost."""
+    ours = Upload.objects.filter(id=upload.id, generation=upload.generation, state=State.RECEIVING)
+    if not ours.update(**fields):
+        raise LeaseLost
+    for name, value in fields.items():
+        setattr(upload, name, value)
+
+
 def _move(upload: Upload, to: State, **fields) -> None:
     """Change the state by the table and the generation, in the database and in `upload`. Raises LeaseLost."""
     sources = [state for state, following in NEXT.items() if to in following]
-    mine = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=sources)
-    if not mine.update(state=to, **fields):
+    ours = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=sources)
+    if not ours.update(state=to, **fields):
         raise LeaseLost
     for name, value in {"state": to, **fields}.items():
         setattr(upload, name, value)

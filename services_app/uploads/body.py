@@ -34,7 +34,8 @@ class Pace:
 class RequestBody:
     """Body bytes in order, with a count and a clock.
 
-    `length` is the declared length, or None for a chunked body. `received` counts the bytes handed out. Only time spent
+    `length` is the declared length, or None for a chunked body. `received` counts the bytes handed out; `connection` is the
+    socket below, if there is one. Only time spent
     waiting for the sender counts against its pace: a slow store is not the sender's fault.
     """
 
@@ -42,13 +43,13 @@ class RequestBody:
         self.length, self.received = length, 0
         self._pace = pace
         self._input = environ["wsgi.input"]
-        self._socket = environ.get("gunicorn.socket")
-        if self._socket is not None:
-            self._socket.settimeout(pace.idle_timeout)
+        self.connection = environ.get("gunicorn.socket")
+        if self.connection is not None:
+            self.connection.settimeout(pace.idle_timeout)
         known = gunicorn.version_info[0] in _DIRECT_WITH
         reader = getattr(self._input, "reader", None) if known else None
         self._prefix = self._pieces = None
-        if length is not None and isinstance(reader, LengthReader) and self._socket is not None:
+        if length is not None and isinstance(reader, LengthReader) and self.connection is not None:
             self._prefix = self._take_over(reader)
         elif length is None and isinstance(reader, ChunkedReader):
             self._pieces, self._piece = reader.parser, memoryview(b"")
@@ -93,7 +94,7 @@ class RequestBody:
             view[:got] = self._prefix[:got]
             self._prefix = self._prefix[got:]
             return got
-        got = self._socket.recv_into(view)
+        got = self.connection.recv_into(view)
         if got == 0:
             raise BodyCutOff
         return got

@@ -3,8 +3,11 @@
 Problem
 ├── Unauthorised            401  carries the code of a TokenRefused
 ├── RequestMalformed        400  request_malformed
+├── InconsistentLength      400  inconsistent_length
+├── ChecksumUnsupported     400  checksum_unsupported
 ├── BodyCutOff              400  body_cut_off
 ├── CollectionUnknown       403  collection_unknown
+├── FinalUpload             403  final_upload
 ├── UploadNotYours          403  upload_not_yours
 ├── PeerForbidden           403  peer_forbidden
 ├── NotFound                404  not_found
@@ -13,12 +16,20 @@ Problem
 ├── TooSlow                 408  too_slow
 ├── DeadlinePassed          408  deadline_passed
 ├── AlreadyCommitted        409  already_committed
+├── WrongOffset             409  wrong_offset
+├── UploadExpired           410  upload_expired
+├── UploadCancelled         410  upload_cancelled
+├── Superseded              410  superseded
+├── UploadGone              410  upload_gone
 ├── LengthRequired          411  length_required
+├── VersionUnsupported      412  version_unsupported
 ├── TooLarge                413  too_large
 ├── TypeRefused             415  type_refused
+├── AppendTypeRefused       415  append_type_refused
 ├── LengthDiffers           422  length_differs
 ├── DigestDiffers           422  digest_differs
 ├── UploadInProgress        423  upload_in_progress
+├── ChecksumDiffers         460  checksum_differs   (tus; a plain 422 for everybody else)
 ├── SlowDown                429  slow_down          (said by nginx)
 ├── InternalError           500  internal_error
 ├── Busy                    503  busy
@@ -32,6 +43,8 @@ from http import HTTPStatus
 from services_app.store import errors as store_errors
 from services_app.tokens.errors import TokenRefused
 
+from .states import State
+
 TYPE_PREFIX = "urn:problem-type:sluice:"
 
 
@@ -43,11 +56,12 @@ class Problem(Exception):
     title: str
     detail: str
     retry_after: int | None = None
+    type: str = ""  # where a specification names one
 
     def document(self) -> dict:
         """The RFC 9457 body. It never quotes what was sent."""
         return {
-            "type": TYPE_PREFIX + self.code,
+            "type": self.type or TYPE_PREFIX + self.code,
             "title": self.title,
             "status": int(self.status),
             "detail": self.detail,
@@ -71,6 +85,24 @@ class RequestMalformed(Problem):
 class BodyCutOff(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
     title, detail = "The file did not arrive whole", "The connection ended early. Nothing was stored; send it again."
+
+
+class InconsistentLength(Problem):
+    """The type is that of the IETF draft, section "Inconsistent Length"."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "inconsistent_length"
+    title, detail = "The lengths contradict each other", "This request names another length than an earlier one."
+    type = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
+
+
+class ChecksumUnsupported(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "checksum_unsupported"
+    title, detail = "Unknown kind of checksum", "Tus-Checksum-Algorithm lists those that are known."
+
+
+class FinalUpload(Problem):
+    status, code = HTTPStatus.FORBIDDEN, "final_upload"
+    title, detail = "A concatenated upload takes no more bytes", "Append to its parts before they are put together."
 
 
 class CollectionUnknown(Problem):
@@ -121,9 +153,48 @@ class AlreadyCommitted(Problem):
     title, detail = "The file is stored already", "This token is used up. GET shows its receipt."
 
 
+class WrongOffset(Problem):
+    """The type and members are those of the IETF draft, section "Mismatching Offset"."""
+
+    status, code = HTTPStatus.CONFLICT, "wrong_offset"
+    title, detail = "Not where the upload stands", "Upload-Offset says where to go on."
+    type = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
+
+    def __init__(self, expected: int, provided: int):
+        self.offset, self.provided = expected, provided
+
+    def document(self) -> dict:
+        return super().document() | {"expected-offset": self.offset, "provided-offset": self.provided}
+
+
+class UploadExpired(Problem):
+    status, code = HTTPStatus.GONE, "upload_expired"
+    title, detail = "The upload waited too long", "What had arrived was removed. Start again."
+
+
+class UploadCancelled(Problem):
+    status, code = HTTPStatus.GONE, "upload_cancelled"
+    title, detail = "The upload was cancelled", "What had arrived was removed."
+
+
+class Superseded(Problem):
+    status, code = HTTPStatus.GONE, "superseded"
+    title, detail = "The upload was begun anew", "A newer upload under the same token has taken its place."
+
+
+class UploadGone(Problem):
+    status, code = HTTPStatus.GONE, "upload_gone"
+    title, detail = "The upload has ended", "It takes no more bytes."
+
+
 class LengthRequired(Problem):
     status, code = HTTPStatus.LENGTH_REQUIRED, "length_required"
     title, detail = "No length", "Send Content-Length, or the body in chunks."
+
+
+class VersionUnsupported(Problem):
+    status, code = HTTPStatus.PRECONDITION_FAILED, "version_unsupported"
+    title, detail = "Another version of the protocol", "Tus-Version lists the versions that are spoken here."
 
 
 class TooLarge(Problem):
@@ -137,6 +208,12 @@ class TypeRefused(Problem):
         "Not a type of file that goes here",
         "The collection does not take files of this type. Nothing was stored.",
     )
+
+
+class AppendTypeRefused(Problem):
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "append_type_refused"
+    title = "Not a body to append"
+    detail = "Send it as application/offset+octet-stream (tus) or application/partial-upload."
 
 
 class LengthDiffers(Problem):
@@ -155,6 +232,11 @@ class DigestDiffers(Problem):
 class UploadInProgress(Problem):
     status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 5
     title, detail = "Another request is sending this", "Wait until it has ended, then look at the upload's state."
+
+
+class ChecksumDiffers(Problem):
+    status, code = 460, "checksum_differs"
+    title, detail = "The bytes were damaged on the way", "Nothing of this request was kept. Send it again."
 
 
 class SlowDown(Problem):
@@ -197,6 +279,16 @@ def of_store(error: store_errors.StoreError) -> Problem:
     if isinstance(error, store_errors.CollectionUnknown):
         return CollectionUnknown()
     return StoreUnavailable()
+
+
+def of_ended(upload) -> Problem:
+    """What is told of an upload that takes no more bytes."""
+    if upload.terminated:
+        return UploadGone()
+    if upload.state == State.COMMITTED:
+        return AlreadyCommitted()
+    gone = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded)}
+    return gone.get(upload.problem, UploadGone)()
 
 
 def table() -> dict[str, int]:

@@ -2,7 +2,6 @@
 
 import base64
 import re
-from dataclasses import dataclass
 
 from django.utils.http import parse_header_parameters
 
@@ -15,28 +14,13 @@ _NAMES_SHA256 = re.compile(r"[ \t]*sha-256[ \t]*(?:[=;]|$)", re.IGNORECASE)
 _SHA256 = re.compile(r"[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?:;.*)?")
 
 
-@dataclass(frozen=True, slots=True)
-class Announced:
-    """`length` in bytes or None for a chunked body; `sha256` in hex or None; `name` is safe already."""
-
-    length: int | None
-    sha256: str | None
-    name: str
-
-    @classmethod
-    def of_put(cls, meta: dict) -> "Announced":
-        """Read the headers of a whole-file PUT. Raises LengthRequired or RequestMalformed."""
-        # Without a content coding both fields speak of the same bytes.
-        digests = {announced_digest(meta.get(name, "")) for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST")} - {
-            None
-        }
-        if len(digests) > 1:
-            raise RequestMalformed
-        return cls(
-            length=body_length(meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", "")),
-            sha256=next(iter(digests), None),
-            name=file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
-        )
+def whole_digest(meta: dict) -> str | None:
+    """The SHA-256 (hex) that the sender of a whole file names for it, if any. Raises RequestMalformed."""
+    # Without a content coding both fields speak of the same bytes.
+    digests = {announced_digest(meta.get(name, "")) for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST")} - {None}
+    if len(digests) > 1:
+        raise RequestMalformed
+    return next(iter(digests), None)
 
 
 def body_length(content_length: str, transfer_encoding: str) -> int | None:
@@ -69,6 +53,11 @@ def announced_digest(header: str) -> str | None:
     if match is None or len(members) > 1:
         raise RequestMalformed
     return base64.b64decode(match[1]).hex()
+
+
+def digest_field(sha256: str) -> str:
+    """The value of Repr-Digest (RFC 9530) for a SHA-256 in hex."""
+    return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
 
 
 def file_name(content_disposition: str) -> str:

@@ -32,17 +32,20 @@ def owner() -> str:
 
 def is_abandoned(upload: Upload, now: datetime) -> bool:
     """Whether no request holds this running upload any more."""
-    return upload.lease_until <= now or _is_gone(upload.owner)
+    return upload.lease_until <= now or is_gone(upload.owner)
 
 
 def count_receiving(now: datetime) -> int:
     """Uploads that are being received now, on every host; those of a process that crashed are not counted."""
     receiving = Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now)
     owners = Counter(receiving.values_list("owner", flat=True))
-    return sum(count for name, count in owners.items() if not _is_gone(name))
+    return sum(count for name, count in owners.items() if not is_gone(name))
 
 
-def _is_gone(name: str) -> bool:
+def is_gone(name: str) -> bool:
+    """Whether an owner was a process of this machine that has ended."""
+    if not name:
+        return False
     machine, pid, started = name.rsplit(":", 2)
     return machine == _machine() and started != _started(int(pid))
 

@@ -17,11 +17,14 @@ class ProblemMiddleware:
 
     def __call__(self, request):
         request.grant_id = request.upload_id = request.body_reader = None
+        request.extra_headers = {}  # what the protocol of the request wants in every answer, refusals included
         response = self.get_response(request)
         if request.grant_id is not None:
             response["X-Upload-Grant"] = str(request.grant_id)
         if request.upload_id is not None:
             response["X-Upload-Id"] = str(request.upload_id)
+        for name, value in request.extra_headers.items():
+            response[name] = value
         response["Cache-Control"] = "no-store"
         if response.status_code != 204:
             # With a length nginx knows where the answer ends while the connection is still being drained.
@@ -29,7 +32,10 @@ class ProblemMiddleware:
         return response
 
     def process_exception(self, request, exc):
-        return problem_response(problem_of(exc, request), request)
+        problem = problem_of(exc, request)
+        if isinstance(problem, errors.WrongOffset):
+            request.extra_headers["Upload-Offset"] = str(problem.offset)
+        return problem_response(problem, request)
 
 
 def problem_of(exc: Exception, request) -> errors.Problem:

@@ -18,32 +18,54 @@ class Grant(models.Model):
     last_refusal = models.CharField(max_length=32, blank=True)
 
 
+class Protocol(models.TextChoices):
+    """Which protocol an upload speaks; it is stored with it, and no other may go on with it but a plain question."""
+
+    WHOLE = "whole"  # PUT of a whole file
+    TUS = "tus"
+    IETF = "ietf"
+
+
 class Upload(models.Model):
     """One upload under a grant.
 
-    `slot` numbers the objects that a grant allows; it is held from claimed to committed and given back on abort. The
-    UNIQUE constraint over it is what makes a token single use.
+    `slot` numbers the objects that a grant allows; it is held from created to committed and given back on abort. The
+    UNIQUE constraint over it is what makes a token single use. Parts of a concatenation hold none.
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="uploads")
     slot = models.PositiveIntegerField(null=True)
-    state = models.CharField(max_length=10, default=State.RECEIVING, choices=[(s, s) for s in State])
-    # Who may write now: a request holds the lease of one generation; a takeover raises the number.
-    generation = models.PositiveIntegerField(default=1)
+    protocol = models.CharField(max_length=5, choices=Protocol)
+    state = models.CharField(max_length=10, default=State.WAITING, choices=[(s, s) for s in State])
+
+    # Who may write. `generation` is the request that writes or wrote last; a newer one raises `contender`, upon which
+    # the older stops before its next write (leases.py).
+    generation = models.PositiveIntegerField(default=0)
+    contender = models.PositiveIntegerField(default=0)
     lease_until = models.DateTimeField()
-    owner = models.CharField(max_length=120, help_text="the process that holds it: leases.owner()")
-    length = models.PositiveBigIntegerField(null=True, help_text="declared bytes, if any")
+    owner = models.CharField(max_length=120, blank=True, help_text="the process that holds it: leases.owner()")
+
+    # What is safe: `offset` bytes are durable in staging and make this digest. It never goes down.
+    offset = models.PositiveBigIntegerField(default=0)
+    digest_state = models.BinaryField(null=True)
+    length = models.PositiveBigIntegerField(null=True, help_text="declared bytes, once known")
+    expected_sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole file, as its sender says")
     received_at = models.DateTimeField()
+    expires_at = models.DateTimeField(help_text="idle end; every append moves it")
     safe_name = models.CharField(max_length=255)
-    # Known from `committing` on.
+    metadata = models.TextField(blank=True, help_text="tus: Upload-Metadata as sent")
+    concat = models.TextField(blank=True, help_text="tus: Upload-Concat as sent")
+
+    # Known from `committing` on; the type as soon as enough bytes are there.
+    media_type = models.CharField(max_length=192, blank=True)
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
-    media_type = models.CharField(max_length=192, blank=True)
     # Known from `committed` on.
     durable_at = models.DateTimeField(null=True)
     receipt = models.TextField(blank=True)
-    # Why it was aborted.
+    terminated = models.BooleanField(default=False, help_text="its sender wants to hear no more of it")
+    # Why it was aborted, or why its last request ended early.
     problem = models.CharField(max_length=32, blank=True)
 
     class Meta:
@@ -53,4 +75,7 @@ class Upload(models.Model):
                 condition=Q(slot__isnull=True) | ~Q(state=State.ABORTED), name="aborted_uploads_hold_no_slot"
             ),
         ]
-        indexes = [models.Index(fields=["state", "lease_until"], name="running_uploads")]
+        indexes = [
+            models.Index(fields=["state", "lease_until"], name="running_uploads"),
+            models.Index(fields=["owner", "state"], name="uploads_of_a_process"),
+        ]

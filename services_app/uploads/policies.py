@@ -1,5 +1,7 @@
 """May this begin? One question, asked by pre-authorisation, by the page's small request and by the PUT itself."""
 
+import uuid
+
 from django.conf import settings
 from django.utils import timezone
 
@@ -10,22 +12,26 @@ from services_app.tokens.verify import check_start_by
 
 from . import errors, leases
 from .models import Grant, Upload
-from .states import RUNNING
+from .states import RUNNING, State
+
+MAX_PARTS = 256
 
 
-def may_upload(claims: Claims, length: int | None) -> None:
+def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> None:
     """Raise the Problem that an upload of `length` bytes (None: not known yet) under these claims meets, if any.
+
+    With `part` it is one part of a concatenation, which needs no slot and has a length of its own.
 
     Asked again inside the transaction that claims the grant, where the answer counts. Raises TokenStartBy too.
     """
     if claims.upload_id is not None:
         raise errors.UploadNotYours
     if length is not None:
-        if claims.length is not None and claims.length != length:
-            raise errors.LengthDiffers
-        if length > size_limit(claims):
-            raise errors.TooLarge
-    free_slot(claims)
+        check_length(claims, length, part=part)
+    if part:
+        _check_parts(claims, length)
+    else:
+        slot_for(claims)
     try:
         store = current_store()
         if not store.has_collection(claims.collection):
@@ -36,14 +42,46 @@ def may_upload(claims: Claims, length: int | None) -> None:
         raise errors.of_store(exc) from exc
 
 
+def own_upload(claims: Claims, upload_id: uuid.UUID) -> Upload:
+    """The upload of this id, if the token speaks for it. Raises UploadUnknown or UploadNotYours."""
+    if claims.upload_id not in (None, upload_id):
+        raise errors.UploadNotYours
+    upload = Upload.objects.select_related("grant").filter(id=upload_id, grant_id=claims.jti).first()
+    if upload is None:
+        raise errors.UploadUnknown
+    return upload
+
+
+def check_length(claims: Claims, length: int, *, part: bool = False) -> None:
+    """Raises LengthDiffers or TooLarge."""
+    if claims.length not in (None, length) and not part:
+        raise errors.LengthDiffers
+    if length > size_limit(claims):
+        raise errors.TooLarge
+
+
+def _check_parts(claims: Claims, length: int | None) -> None:
+    """All parts of a grant together may hold what its uploads may hold, in a bounded number. Raises as slot_for."""
+    if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
+        check_start_by(claims, timezone.now().timestamp())
+    parts = Upload.objects.filter(grant_id=claims.jti, concat="partial", state__in=(State.WAITING, *RUNNING))
+    lengths = list(parts.values_list("length", flat=True))
+    if (
+        length is None
+        or len(lengths) >= MAX_PARTS
+        or sum(filter(None, lengths)) + length > claims.max_uploads * size_limit(claims)
+    ):
+        raise errors.TooLarge
+
+
 def size_limit(claims: Claims) -> int:
     """The most bytes that an upload under these claims may hold."""
     limit = min(claims.max_size, settings.UPLOAD_MAX_SIZE)
     return limit if claims.length is None else min(limit, claims.length)
 
 
-def free_slot(claims: Claims) -> int:
-    """The lowest free slot of the grant, counted from 0.
+def slot_for(claims: Claims) -> tuple[int, list[Upload]]:
+    """The lowest free slot of the grant, counted from 0, and the waiting upload that has to give way for it, if any.
 
     A running upload that was abandoned holds none, since it is settled before the next one begins. Raises
     TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
@@ -51,12 +89,15 @@ def free_slot(claims: Claims) -> int:
     now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, now.timestamp())
-    uploads = Upload.objects.filter(grant_id=claims.jti, slot__isnull=False)
-    held = {u.slot: u.state for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
-    free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)
-    if free is None:
-        running = any(state in RUNNING for state in held.values())
-        raise errors.UploadInProgress if running else errors.AlreadyCommitted
     if leases.count_receiving(now) >= settings.UPLOAD_MAX_CONCURRENT:
         raise errors.Busy
-    return free
+    uploads = Upload.objects.select_related("grant").filter(grant_id=claims.jti, slot__isnull=False).order_by("id")
+    held = {u.slot: u for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
+    free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)
+    if free is not None:
+        return free, []
+    for slot, upload in held.items():
+        if upload.state == State.WAITING:
+            return slot, [upload]
+    running = any(upload.state in RUNNING for upload in held.values())
+    raise errors.UploadInProgress if running else errors.AlreadyCommitted

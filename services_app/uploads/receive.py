@@ -1,43 +1,75 @@
-"""The byte path: one whole-file PUT, from claimed to committed or aborted.
+"""The byte path: the bytes of one request, from the wire into staging, and on to the commit when they were the last.
 
-body → count and bound → SHA-256 → type of the first bytes → staging (write-back begins at once)
-     → length and digest agree → fsync → publish → fsync folder → ledger and receipt → manifest
+body → count and bound → checksum and SHA-256 → type of the first bytes → staging (write-back begins at once)
+     → fsync → offset and digest state saved → answer
+     → after the last byte: length and digest agree → publish → fsync folder → ledger and receipt → manifest
 """
 
 import hashlib
 import logging
 import mmap
 import time
+from dataclasses import dataclass
 
 from services_app.store.current import current_store
-from services_app.store.errors import ObjectExists, StoreError, StoreUncertain
+from services_app.store.errors import StagedBytesLost, StoreError, StoreUncertain
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, leases, manifest, media, policies, recover
+from . import actions, errors, leases, manifest, media, policies, prefix, writers
 from .body import RequestBody
-from .headers import Announced
-from .models import Upload
+from .models import Protocol, Upload
 
 log = logging.getLogger("sluice.uploads")
 
-# One buffer an upload. It is mapped, not filled: a slow sender touches only its first pages.
+# One buffer a request. It is mapped, not filled: a slow sender touches only its first pages.
 BUFFER_BYTES = 1 << 20
-RENEW_EVERY = 5.0  # seconds
+CHECKPOINT_EVERY = 5.0  # seconds: what a killed process may lose
 PROGRESS_EVERY = 10_000_000  # bytes
 
+# A request that ends so has done no harm: what came is kept, and the sender may go on.
+_INTERRUPTED = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed)
 
-def receive(body: RequestBody, claims: Claims, announced: Announced) -> Upload:
-    """Store `body` under `claims`; return the committed upload with its receipt.
 
-    Raises a Problem or a TokenRefused; nothing is visible then, except after StoreUnavailable from a folder's fsync or
-    from what follows it, which `recover` settles.
+@dataclass(frozen=True, slots=True)
+class Append:
+    """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
+
+    `checksum` is an algorithm of hashlib and the digest that this body must have.
     """
-    recover.settle_stale_uploads_of(claims.jti)
-    upload = actions.claim(claims, announced)
-    log.info("claimed", extra={"upload_id": upload.id, "grant_id": claims.jti, "length": announced.length})
+
+    final: bool = False
+    checksum: tuple[str, bytes] | None = None
+
+
+class _Running:
+    """What is known of the upload while its bytes come in: more than is saved, until the next checkpoint."""
+
+    def __init__(self, upload: Upload, staged: StagedFile):
+        self.upload, self.staged = upload, staged
+        self.started_at = upload.offset
+        self.media_type = upload.media_type
+        self.digest = prefix.digest_of(upload, staged)
+
+    def save(self) -> None:
+        """Make everything so far durable, and promise it."""
+        self.staged.checkpoint()
+        actions.checkpoint(
+            self.upload, offset=self.staged.size, digest_state=self.digest.state(), media_type=self.media_type
+        )
+
+
+def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -> None:
+    """Append `body` to an upload that this request holds, and commit it when it is complete.
+
+    Afterwards it is `committed`, or `waiting` for more. Raises a Problem: after an interruption the upload waits with
+    all that came; after a checksum that differs with nothing of this request; after a refusal it is aborted. After
+    StoreUnavailable from a folder's fsync, or from what follows it, `recover` settles it.
+    """
+    begun_at = upload.offset
     try:
-        _store(upload, body, claims, announced)
+        with writers.writing(upload, body.connection) as writer:
+            _store(upload, body, claims, append, writer)
     except StoreUncertain as exc:
         actions.release(upload)
         log.error("commit uncertain", extra={"upload_id": upload.id}, exc_info=True)
@@ -45,37 +77,60 @@ def receive(body: RequestBody, claims: Claims, announced: Announced) -> Upload:
     except actions.LeaseLost as exc:
         log.warning("lease lost", extra={"upload_id": upload.id, "received": body.received})
         raise errors.UploadInProgress from exc
+    except _INTERRUPTED as exc:
+        _let_go(upload, exc, body)
+        raise errors.UploadInProgress if writer.superseded else exc from exc
+    except (errors.ChecksumDiffers, errors.StoreUnavailable) as exc:
+        _let_go(upload, exc, body)
+        raise
     except errors.Problem as exc:
         _give_up(upload, exc, body)
         raise
+    except StagedBytesLost as exc:
+        _give_up(upload, errors.UploadGone(), body)
+        raise errors.UploadGone from exc
     except StoreError as exc:
+        # What was promised is durable since its checkpoint; what came after it was not promised.
         problem = errors.of_store(exc)
-        _give_up(upload, problem, body)
+        _let_go(upload, problem, body)
         raise problem from exc
     except BaseException:
-        _give_up(upload, errors.InternalError(), body)
+        _let_go(upload, errors.InternalError(), body)
         raise
-    log.info("committed", extra={"upload_id": upload.id, "size": upload.size})
-    return upload
+    log.info(
+        "committed" if upload.receipt else "appended",
+        extra={"upload_id": upload.id, "offset": upload.offset, "received": upload.offset - begun_at},
+    )
 
 
-def _store(upload: Upload, body: RequestBody, claims: Claims, announced: Announced) -> None:
+def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
     store = current_store()
-    with store.stage(upload.id) as staged:
-        sha256, media_type = _take(upload, body, staged, claims)
-        if claims.length is not None and staged.size != claims.length:
-            raise errors.LengthDiffers
-        if {claims.sha256, announced.sha256} - {None, sha256}:
-            raise errors.DigestDiffers
-        actions.renew(upload, leases.COMMIT_LEASE)  # the last fsync may take longer than any sender may be silent
+    with store.stage(upload.id, upload.offset) as staged:
+        running = _Running(upload, staged)
+        try:
+            _take(running, body, claims, append, writer)
+        except _INTERRUPTED:
+            if append.checksum is None:
+                running.save()
+            raise
+        # The draft's uploads are complete when their sender says so, all others when their length is reached.
+        complete = append.final or (upload.protocol != Protocol.IETF and staged.size == upload.length)
+        if upload.concat == "partial" or not complete:
+            running.save()
+            actions.wait(upload)
+            return
+        sha256 = running.digest.hexdigest()
+        media_type = check_whole(upload, claims, staged, running.media_type, sha256)
+        actions.keep_lease(upload, leases.COMMIT_LEASE)  # the last fsync may take longer than any sender may be silent
         staged.finish()
         actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
-        try:
-            store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
-        except (StoreUncertain, ObjectExists):
-            staged.keep()
-            raise
-        staged.keep()
+    commit(upload)
+
+
+def commit(upload: Upload) -> None:
+    """Publish an upload in state `committing`. Raises StoreUncertain when it may be visible without its receipt."""
+    store = current_store()
+    store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
     try:
         actions.complete(upload)
     except actions.LeaseLost:
@@ -86,41 +141,76 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, announced: Announc
     manifest.write(upload)
 
 
-def _take(upload: Upload, body: RequestBody, staged: StagedFile, claims: Claims) -> tuple[str, str]:
-    """Bring the whole body into staging; return its SHA-256 and its media type."""
+def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
+    """Bring the whole body into staging."""
+    staged, upload = running.staged, running.upload
+    limit = policies.size_limit(claims) if upload.length is None else upload.length
+    checksum = hashlib.new(append.checksum[0]) if append.checksum else None
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
-    digest, limit = hashlib.sha256(), policies.size_limit(claims)
-    head, media_type = bytearray(), None
-    renew_at, log_at = time.monotonic() + RENEW_EVERY, PROGRESS_EVERY
+    save_at, log_at = time.monotonic() + CHECKPOINT_EVERY, PROGRESS_EVERY
     while count := body.fill(buffer):
-        if body.received > limit:
-            raise errors.TooLarge
+        if writer.superseded:
+            raise errors.BodyCutOff
+        if staged.size + count > limit:
+            raise errors.TooLarge if upload.length is None else errors.LengthDiffers
         chunk = buffer[:count]
-        if media_type is None:
-            head += chunk[: media.SNIFF_BYTES - len(head)]
-            if len(head) == media.SNIFF_BYTES:
-                media_type = _accepted_type(head, claims)
-        digest.update(chunk)
+        running.digest.update(chunk)
+        if checksum is not None:
+            checksum.update(chunk)
         staged.write(chunk)
-        if time.monotonic() >= renew_at:
-            actions.renew(upload)
-            renew_at = time.monotonic() + RENEW_EVERY
+        if not running.media_type and staged.size >= media.SNIFF_BYTES:
+            running.media_type = _accepted_type(staged, claims)
+        # Bytes under a checksum are not promised before it was compared.
+        if time.monotonic() >= save_at:
+            if checksum is None:
+                running.save()
+            else:
+                actions.keep_lease(upload)
+            save_at = time.monotonic() + CHECKPOINT_EVERY
         if body.received >= log_at:
             log.debug("progress", extra={"upload_id": upload.id, "received": body.received})
             log_at = body.received + PROGRESS_EVERY
-    return digest.hexdigest(), media_type or _accepted_type(head, claims)
+    if checksum is not None and checksum.digest() != append.checksum[1]:
+        staged.cut(running.started_at)
+        raise errors.ChecksumDiffers
 
 
-def _accepted_type(head: bytearray, claims: Claims) -> str:
-    media_type = media.detect(bytes(head))
+def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: str, sha256: str) -> str:
+    """All bytes are there: are they what was announced? Returns the media type.
+
+    Raises LengthDiffers, TypeRefused or DigestDiffers.
+    """
+    if {upload.length, claims.length} - {None, staged.size}:
+        raise errors.LengthDiffers
+    media_type = media_type or _accepted_type(staged, claims)
+    if {claims.sha256, upload.expected_sha256 or None} - {None, sha256}:
+        raise errors.DigestDiffers
+    return media_type
+
+
+def _accepted_type(staged: StagedFile, claims: Claims) -> str:
+    head = memoryview(bytearray(media.SNIFF_BYTES))
+    media_type = media.detect(bytes(head[: staged.read(head, 0)]))
     if not media.is_allowed(media_type, claims.media_types):
         raise errors.TypeRefused
     return media_type
+
+
+def _let_go(upload: Upload, problem: errors.Problem, body: RequestBody) -> None:
+    extra = {"upload_id": upload.id, "code": problem.code, "received": body.received, "offset": upload.offset}
+    log.warning("interrupted", extra=extra)
+    try:
+        actions.wait(upload, problem=problem.code)
+        if upload.offset == 0:
+            current_store().discard(upload.id)  # nothing of it was promised
+    except (actions.LeaseLost, StoreError):
+        log.warning("left to recover", extra={"upload_id": upload.id})
 
 
 def _give_up(upload: Upload, problem: errors.Problem, body: RequestBody) -> None:
     log.warning("aborted", extra={"upload_id": upload.id, "code": problem.code, "received": body.received})
     try:
         actions.abort(upload, problem.code)
-    except actions.LeaseLost:
-        log.warning("lease lost", extra={"upload_id": upload.id})
+        current_store().discard(upload.id)
+    except (actions.LeaseLost, StoreError):
+        log.warning("staged bytes left to recover", extra={"upload_id": upload.id})

@@ -1,8 +1,9 @@
 """What became of an upload whose request vanished (process killed, power lost)? Decided from what lies on the NAS.
 
-receiving   → aborted: the staged bytes are removed, the grant is free again
+receiving   → waiting, at the last checkpoint
 committing  → committed, when the object stands under its final name, or its staged bytes are whole and can be published
             → aborted otherwise
+waiting     → aborted, when its sender has not come back in time
 """
 
 import logging
@@ -30,29 +31,62 @@ def settle_stale_uploads_of(grant_id: uuid.UUID) -> None:
 
 
 def stale_uploads(**of) -> list[Upload]:
-    """Running uploads that no request holds any more; `of` narrows them down."""
-    now, running = timezone.now(), Upload.objects.select_related("grant").filter(state__in=RUNNING, **of)
-    return [upload for upload in running if leases.is_abandoned(upload, now)]
+    """Running uploads that no request holds any more, and waiting ones that expired; `of` narrows them down."""
+    now, uploads = timezone.now(), Upload.objects.select_related("grant").filter(**of)
+    running = [upload for upload in uploads.filter(state__in=RUNNING) if leases.is_abandoned(upload, now)]
+    return running + list(uploads.filter(state=State.WAITING, expires_at__lte=now))
 
 
 def settle(upload: Upload) -> State | None:
     """Bring one stale upload to its end; return its state, or None when somebody else did. Raises StoreUnavailable."""
-    if not actions.take_over(upload):
-        return None
     try:
-        if upload.state == State.COMMITTING and _is_published(upload):
+        if upload.state == State.RECEIVING:
+            _check_the_lease(upload)
+            actions.wait(upload, problem=errors.BodyCutOff.code)
+        elif upload.state == State.WAITING:
+            actions.abort(upload, errors.UploadExpired.code)
+            current_store().discard(upload.id)
+        else:
+            _settle_commit(upload)
+    except actions.LeaseLost:
+        return None
+    except StoreError as exc:
+        raise errors.of_store(exc) from exc
+    log.info("settled", extra={"upload_id": upload.id, "state": upload.state})
+    return upload.state
+
+
+def _settle_commit(upload: Upload) -> None:
+    _take_over(upload)
+    try:
+        if _is_published(upload):
             actions.complete(upload)
             manifest.write(upload)
         else:
             current_store().discard(upload.id)
             actions.abort(upload, errors.BodyCutOff.code)
-    except actions.LeaseLost:
-        return None
-    except StoreError as exc:
+    except StoreError:
         actions.release(upload)
-        raise errors.of_store(exc) from exc
-    log.info("settled", extra={"upload_id": upload.id, "state": upload.state})
-    return upload.state
+        raise
+
+
+def _check_the_lease(upload: Upload) -> None:
+    """Make sure that this is the very lease that was found abandoned: a request may have come back to life since."""
+    same = Upload.objects.filter(id=upload.id, generation=upload.generation, lease_until=upload.lease_until)
+    if not same.update(owner=leases.owner()):
+        raise actions.LeaseLost
+
+
+def _take_over(upload: Upload) -> None:
+    """Make an abandoned commit ours. Raises LeaseLost when somebody else was quicker."""
+    same = Upload.objects.filter(
+        id=upload.id, generation=upload.generation, state=State.COMMITTING, lease_until=upload.lease_until
+    )
+    ours = upload.contender + 1
+    lease = {"lease_until": timezone.now() + leases.COMMIT_LEASE, "owner": leases.owner()}
+    if not same.update(generation=ours, contender=ours, **lease):
+        raise actions.LeaseLost
+    upload.refresh_from_db()
 
 
 def _is_published(upload: Upload) -> bool:

@@ -1,0 +1,46 @@
+"""nginx's question before it takes a body byte (auth_request, ADR 0004)."""
+
+import uuid
+
+from django.http import HttpResponse
+
+from . import actions, errors, headers, policies, questions
+from .callers import from_nginx, token_claims
+from .middleware import problem_of
+from .states import State
+
+
+@from_nginx
+def authorize(request):
+    """204, or 403 with the verdict that nginx turns into the real answer."""
+    claims = None
+    try:
+        claims = token_claims(request)
+        _judge(request.META, claims)
+    except Exception as exc:  # noqa: BLE001  whatever went wrong, nginx needs a verdict
+        problem = problem_of(exc, request)
+        if claims is not None:
+            actions.note_refusal(claims, problem.code)
+        response = HttpResponse(status=403)
+        response["X-Upload-Verdict"] = problem.code
+        return response
+    return HttpResponse(status=204)
+
+
+def _judge(meta: dict, claims) -> None:
+    """What can be known from the headers. Whatever needs an answer with an offset in it is left to the view itself."""
+    method, path = meta.get("HTTP_X_UPLOAD_METHOD", ""), meta.get("HTTP_X_UPLOAD_PATH", "")
+    allowed = {"/": questions.COLLECTION, "/check": questions.CHECK}.get(path, questions.ONE_UPLOAD)
+    if method not in allowed:
+        raise errors.MethodNotAllowed(*allowed)
+    length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
+    if method == "PUT":
+        policies.may_upload(claims, headers.body_length(length, coding))
+    elif method == "PATCH":
+        upload = policies.own_upload(claims, uuid.UUID(path.removeprefix("/")))
+        if upload.terminated or upload.state in (State.ABORTED, State.DELETED):
+            raise errors.of_ended(upload)
+    elif method == "POST" and path == "/":
+        announced = meta.get("HTTP_UPLOAD_LENGTH", "")
+        part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"
+        policies.may_upload(claims, int(announced) if announced.isdecimal() else None, part=part)

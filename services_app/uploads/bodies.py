@@ -1,0 +1,166 @@
+"""The views of the uploads listener, which take bodies: begin an upload, append to one.
+
+nginx has taken the token out of the URL and sends it as a Bearer token, so no path of this tier holds one.
+"""
+
+import uuid
+
+from django.conf import settings
+from django.http import HttpResponse, JsonResponse
+
+from services_app.store.current import current_store
+from services_app.tokens.claims import Claims
+
+from . import actions, concat, errors, headers, policies, recover, render, takeover
+from .body import Pace, RequestBody
+from .callers import from_nginx, token_claims
+from .models import Protocol, Upload
+from .protocols import ietf, tus, whole
+from .receive import Append, receive
+from .states import State
+
+
+@from_nginx
+def begin(request):
+    """`PUT /u`: a whole file. `POST /u` (and an IETF `PUT /u`): a new upload, with or without its first bytes."""
+    if request.method not in ("PUT", "POST"):
+        raise errors.MethodNotAllowed("PUT", "POST", "GET", "HEAD", "OPTIONS")
+    claims, meta = token_claims(request), request.META
+    new, append = _parsed(request)
+    policies.may_upload(claims, new.length, part=new.concat == "partial")
+    recover.settle_stale_uploads_of(claims.jti)
+    if new.concat.startswith("final;"):
+        upload = concat.create_final(claims, new)
+        request.upload_id = upload.id
+    else:
+        size = _body_size(meta)
+        if size != 0 and new.protocol == Protocol.TUS:
+            tus.check_body_type(meta)
+        receiving = size != 0 or append.final or new.length == 0
+        upload, gave_way = actions.create(claims, new, receiving=receiving)
+        request.upload_id = upload.id
+        for waiting in gave_way:
+            current_store().discard(waiting)
+        if receiving:
+            request.body_reader = RequestBody(meta, size, pace())
+            receive(upload, request.body_reader, claims, append)
+    response = _answer(request, upload, claims, status=201)
+    response["Location"] = f"{meta.get('HTTP_X_UPLOAD_BASE', '/u')}/{upload.id}"
+    return response
+
+
+@from_nginx
+def append(request, upload_id: uuid.UUID):
+    """`PATCH /u/<upload_id>`: more bytes, at the offset where the upload stands."""
+    if request.method != "PATCH":
+        raise errors.MethodNotAllowed("PATCH", "GET", "HEAD", "DELETE", "OPTIONS")
+    claims, meta = token_claims(request), request.META
+    offset, append = _parsed_append(request)
+    upload = policies.own_upload(claims, upload_id)
+    request.upload_id = upload.id
+    if upload.concat.startswith("final;"):
+        raise errors.FinalUpload
+    size = _body_size(meta)
+    if upload.state == State.COMMITTED and offset == upload.offset and size == 0 and not upload.terminated:
+        return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
+    if upload.state == State.COMMITTED and offset != upload.offset:
+        raise errors.WrongOffset(upload.offset, offset)
+    upload = takeover.seize(upload_id)
+    try:
+        if upload.offset != offset:
+            raise errors.WrongOffset(upload.offset, offset)
+        _learn_length(request, upload, claims)
+        _check_room(request, upload, claims, size)
+    except errors.Problem:
+        actions.wait(upload)
+        raise
+    request.body_reader = RequestBody(meta, size, pace())
+    receive(upload, request.body_reader, claims, append)
+    return _answer(request, upload, claims, status=204)
+
+
+def _parsed(request) -> tuple[actions.NewUpload, Append]:
+    meta = request.META
+    if tus.is_spoken(meta):
+        _speak_tus(request)
+        return tus.new_upload(meta), tus.append(meta)
+    if ietf.is_spoken(meta):
+        request.extra_headers["Upload-Complete"] = "?0"
+        return ietf.new_upload(meta), ietf.append(meta)
+    if request.method == "PUT":
+        return whole.new_upload(meta), Append(final=True)
+    raise errors.RequestMalformed
+
+
+def _parsed_append(request) -> tuple[int, Append]:
+    meta = request.META
+    if ietf.is_spoken(meta):
+        request.extra_headers["Upload-Complete"] = "?0"
+        offset = ietf.number(meta, "HTTP_UPLOAD_OFFSET")
+        if offset is None:
+            raise errors.RequestMalformed
+        return offset, ietf.append(meta)
+    _speak_tus(request)
+    tus.check_body_type(meta)
+    return headers.whole_number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
+
+
+def _speak_tus(request) -> None:
+    request.extra_headers.update({"Tus-Resumable": tus.VERSION})
+    try:
+        tus.check_version(request.META)
+    except errors.VersionUnsupported:
+        request.extra_headers["Tus-Version"] = tus.VERSION
+        raise
+
+
+def _learn_length(request, upload: Upload, claims: Claims) -> None:
+    """Take the length that this request brings, if it agrees with what is known. Raises a Problem."""
+    if ietf.is_spoken(request.META):
+        length = ietf.total_length(request.META, upload.offset)
+        if length is not None and (upload.length not in (None, length) or length < upload.offset):
+            raise errors.InconsistentLength
+    else:
+        length = tus.learnt_length(request.META, upload)
+    if length is not None and upload.length is None:
+        policies.check_length(claims, length)
+        actions.set_length(upload, length)
+
+
+def _check_room(request, upload: Upload, claims: Claims, size: int | None) -> None:
+    """Refuse at the header what would go beyond the length or the limit. Raises TooLarge or InconsistentLength."""
+    if size is None:
+        return
+    if upload.length is not None and upload.offset + size > upload.length:
+        raise errors.InconsistentLength if ietf.is_spoken(request.META) else errors.TooLarge
+    if upload.offset + size > policies.size_limit(claims):
+        raise errors.TooLarge
+
+
+def _body_size(meta: dict) -> int | None:
+    """Bytes, None for a chunked body; a request that says neither has none."""
+    length, coding = meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", "")
+    return headers.body_length(length, coding) if length or coding else 0
+
+
+def _answer(request, upload: Upload, claims: Claims, *, status: int) -> HttpResponse:
+    """What came of a request that went well: the receipt, or where to go on."""
+    meta, done = request.META, upload.state == State.COMMITTED
+    if ietf.is_spoken(meta):
+        request.extra_headers.update(ietf.state_headers(upload, policies.size_limit(claims)))
+        status = 201 if done else status
+    elif tus.is_spoken(meta):
+        request.extra_headers.update({"Upload-Offset": str(upload.offset), **tus.expires(upload)})
+    if done:
+        request.extra_headers["Repr-Digest"] = headers.digest_field(upload.sha256)
+    return JsonResponse(render.one(upload), status=status) if done and status != 204 else HttpResponse(status=status)
+
+
+def pace() -> Pace:
+    """How slow a sender may be here."""
+    return Pace(
+        idle_timeout=settings.UPLOAD_IDLE_TIMEOUT,
+        min_rate=settings.UPLOAD_MIN_RATE,
+        window=settings.UPLOAD_MIN_RATE_WINDOW,
+        deadline=settings.UPLOAD_DEADLINE,
+    )

@@ -1,0 +1,58 @@
+"""tus "Concatenation": one upload out of several, without a second copy where the file system can share the bytes."""
+
+from services_app.store.current import current_store
+from services_app.store.digest import Sha256
+from services_app.tokens.claims import Claims
+
+from . import actions, errors, leases, policies
+from .models import Upload
+from .protocols import tus
+from .receive import check_whole, commit
+from .states import State
+
+
+def create_final(claims: Claims, new: actions.NewUpload) -> Upload:
+    """Put the finished parts that `new.concat` names together, in that order, and commit the result.
+
+    Parts may be used again, and are removed once they expire. Raises RequestMalformed for a part that is unknown, of
+    another token, no part, or not finished, and whatever a commit raises.
+    """
+    parts = [_part(claims, part_id) for part_id in tus.part_ids(new.concat)]
+    length = sum(part.offset for part in parts)
+    policies.check_length(claims, length)
+    upload, gave_way = actions.create(claims, new, receiving=True)
+    store = current_store()
+    try:
+        for waiting in gave_way:
+            store.discard(waiting)
+        actions.set_length(upload, length)
+        actions.keep_lease(upload, leases.COMMIT_LEASE)
+        store.concatenate([(part.id, part.offset) for part in parts], upload.id)
+        with store.stage(upload.id, length) as staged:
+            digest = _digest(parts[0], staged)
+            media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
+        actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
+        commit(upload)
+    except errors.Problem as exc:
+        actions.abort(upload, exc.code)
+        store.discard(upload.id)
+        raise
+    return upload
+
+
+def _part(claims: Claims, part_id) -> Upload:
+    part = Upload.objects.filter(id=part_id, grant_id=claims.jti, concat="partial", state=State.WAITING).first()
+    if part is None or part.length is None or part.offset != part.length:
+        raise errors.RequestMalformed
+    return part
+
+
+def _digest(first: Upload, staged) -> Sha256:
+    """The first part's digest goes on over the others, which are read once."""
+    digest = Sha256(bytes(first.digest_state)) if first.offset else Sha256()
+    buffer, at = memoryview(bytearray(1 << 20)), first.offset
+    while at < staged.size:
+        count = staged.read(buffer, at)
+        digest.update(buffer[:count])
+        at += count
+    return digest

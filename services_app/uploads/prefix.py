@@ -1,0 +1,68 @@
+"""The digest of what an upload holds already.
+
+Ordinarily it comes from the saved state and costs nothing. Where that is lost or of another make, the prefix is read back
+by a thread of its own while the next bytes come in, which the digest takes up behind it, from the file as well.
+"""
+
+import logging
+import mmap
+import threading
+
+from services_app.store.digest import Sha256
+from services_app.store.errors import StoreUnavailable
+from services_app.store.staged import StagedFile
+
+from .models import Upload
+
+log = logging.getLogger("sluice.uploads")
+
+
+def digest_of(upload: Upload, staged: StagedFile) -> "Sha256 | FollowingDigest":
+    """A digest that stands at the upload's offset, or will by the time that it is asked."""
+    if upload.offset == 0:
+        return Sha256()
+    try:
+        return Sha256(bytes(upload.digest_state or b""))
+    except ValueError:
+        log.warning("digest state lost", extra={"upload_id": upload.id, "offset": upload.offset})
+        return FollowingDigest(staged)
+
+
+class FollowingDigest:
+    """Reads what was written, in order, until it has caught up with the writer. The same face as Sha256."""
+
+    def __init__(self, staged: StagedFile):
+        self._staged, self._digest, self._read = staged, Sha256(), 0
+        self._lock = threading.Lock()
+        threading.Thread(target=self._follow, args=(staged.size,), name="sluice-prefix", daemon=True).start()
+
+    def update(self, data: memoryview) -> None:
+        """The bytes are read back from the file instead, once it is their turn."""
+
+    def state(self) -> bytes:
+        self._catch_up()
+        return self._digest.state()
+
+    def hexdigest(self) -> str:
+        self._catch_up()
+        return self._digest.hexdigest()
+
+    def _follow(self, until: int) -> None:
+        try:
+            self._read_up_to(until)
+        except StoreUnavailable:
+            # Whoever asks for the digest reads on, and meets the fault itself.
+            log.warning("prefix unreadable", exc_info=True)
+
+    def _catch_up(self) -> None:
+        self._read_up_to(self._staged.size)
+
+    def _read_up_to(self, size: int) -> None:
+        buffer = memoryview(mmap.mmap(-1, 1 << 20))
+        with self._lock:
+            while self._read < size:
+                count = self._staged.read(buffer[: size - self._read], self._read)
+                if count == 0:
+                    raise StoreUnavailable
+                self._digest.update(buffer[:count])
+                self._read += count

@@ -1,0 +1,162 @@
+"""tus 1.0.0: core, creation, creation-with-upload, creation-defer-length, expiration, checksum, termination, concatenation.
+
+The names of sections are those of the specification. `checksum-trailer` is not offered: nginx drops request trailers.
+"""
+
+import base64
+import binascii
+import re
+import uuid
+from datetime import datetime
+from email.utils import format_datetime
+
+from services_app.store.paths import safe_name
+from services_app.uploads import errors, headers
+from services_app.uploads.actions import NewUpload
+from services_app.uploads.models import Protocol, Upload
+from services_app.uploads.receive import Append
+from services_app.uploads.states import State
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
+CHECKSUMS = ("sha1", "sha256", "sha512", "md5")
+BODY_TYPE = "application/offset+octet-stream"
+
+_PAIR = re.compile(r"(?P<key>[\x21-\x2b\x2d-\x7e]+)(?: (?P<value>[A-Za-z0-9+/]*={0,2}))?")
+_ID = re.compile(r"/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?$")
+
+
+def is_spoken(meta: dict) -> bool:
+    """Whether a request means this protocol, be it in another version or without saying which."""
+    return (
+        "HTTP_TUS_RESUMABLE" in meta
+        or _content_type(meta) == BODY_TYPE
+        or "HTTP_UPLOAD_DEFER_LENGTH" in meta
+        or "HTTP_UPLOAD_CONCAT" in meta
+    )
+
+
+def check_version(meta: dict) -> None:
+    """Section "Tus-Resumable". Raises VersionUnsupported."""
+    if meta.get("HTTP_TUS_RESUMABLE") != VERSION:
+        raise errors.VersionUnsupported
+
+
+def new_upload(meta: dict) -> NewUpload:
+    """Sections "Creation" and "Concatenation". Raises RequestMalformed."""
+    concat = meta.get("HTTP_UPLOAD_CONCAT", "")
+    final = concat.startswith("final;")
+    if concat and concat != "partial" and not final:
+        raise errors.RequestMalformed
+    metadata = meta.get("HTTP_UPLOAD_METADATA", "")
+    return NewUpload(
+        protocol=Protocol.TUS,
+        length=_announced_length(meta, final=final),
+        name=safe_name(_metadata(metadata).get("filename", b"").decode("utf-8", "replace")),
+        metadata=metadata,
+        concat=concat,
+    )
+
+
+def append(meta: dict) -> Append:
+    """Section "Checksum". Raises ChecksumUnsupported or RequestMalformed."""
+    checksum = meta.get("HTTP_UPLOAD_CHECKSUM", "")
+    if not checksum:
+        return Append()
+    algorithm, _, encoded = checksum.partition(" ")
+    if algorithm not in CHECKSUMS:
+        raise errors.ChecksumUnsupported
+    try:
+        return Append(checksum=(algorithm, base64.b64decode(encoded.strip(), validate=True)))
+    except binascii.Error as exc:
+        raise errors.RequestMalformed from exc
+
+
+def check_body_type(meta: dict) -> None:
+    """Section "PATCH". Raises AppendTypeRefused."""
+    if _content_type(meta) != BODY_TYPE:
+        raise errors.AppendTypeRefused
+
+
+def learnt_length(meta: dict, upload: Upload) -> int | None:
+    """The length that a PATCH brings for an upload whose length was deferred, if any. Raises InconsistentLength."""
+    if "HTTP_UPLOAD_LENGTH" not in meta:
+        return None
+    length = headers.whole_number(meta["HTTP_UPLOAD_LENGTH"])
+    if (upload.length is not None and upload.length != length) or length < upload.offset:
+        raise errors.InconsistentLength
+    return length
+
+
+def part_ids(concat: str) -> list[uuid.UUID]:
+    """The uploads that `final;<url> <url> …` names. Raises RequestMalformed."""
+    matches = [_ID.search(url) for url in concat.removeprefix("final;").split()]
+    if not matches or not all(matches):
+        raise errors.RequestMalformed
+    return [uuid.UUID(match["id"]) for match in matches]
+
+
+def state_headers(upload: Upload) -> dict[str, str]:
+    """What HEAD says."""
+    fields = {"Upload-Offset": str(upload.offset), **expires(upload)}
+    if upload.length is None:
+        fields["Upload-Defer-Length"] = "1"
+    else:
+        fields["Upload-Length"] = str(upload.length)
+    if upload.metadata:
+        fields["Upload-Metadata"] = upload.metadata
+    if upload.concat:
+        fields["Upload-Concat"] = upload.concat
+    return fields
+
+
+def expires(upload: Upload) -> dict[str, str]:
+    """Section "Expiration"; an upload that is complete does not expire."""
+    if upload.state not in (State.WAITING, State.RECEIVING):
+        return {}
+    return {"Upload-Expires": http_date(upload.expires_at)}
+
+
+def capabilities(max_size: int) -> dict[str, str]:
+    """Section "OPTIONS"."""
+    return {
+        "Tus-Resumable": VERSION,
+        "Tus-Version": VERSION,
+        "Tus-Extension": EXTENSIONS,
+        "Tus-Max-Size": str(max_size),
+        "Tus-Checksum-Algorithm": ",".join(CHECKSUMS),
+    }
+
+
+def http_date(at: datetime) -> str:
+    """RFC 9110 section 5.6.7."""
+    return format_datetime(at, usegmt=True)
+
+
+def _announced_length(meta: dict, *, final: bool) -> int | None:
+    deferred, length = meta.get("HTTP_UPLOAD_DEFER_LENGTH"), meta.get("HTTP_UPLOAD_LENGTH")
+    if final:
+        if length is not None or deferred is not None:
+            raise errors.RequestMalformed
+        return None
+    if (deferred is None) == (length is None) or deferred not in (None, "1"):
+        raise errors.RequestMalformed
+    return None if length is None else headers.whole_number(length)
+
+
+def _metadata(header: str) -> dict[str, bytes]:
+    """Section "Upload-Metadata". Raises RequestMalformed."""
+    found: dict[str, bytes] = {}
+    for pair in filter(None, (part.strip(" ") for part in header.split(","))):
+        match = _PAIR.fullmatch(pair)
+        if match is None or match["key"] in found:
+            raise errors.RequestMalformed
+        try:
+            found[match["key"]] = base64.b64decode(match["value"] or "", validate=True)
+        except binascii.Error as exc:
+            raise errors.RequestMalformed from exc
+    return found
+
+
+def _content_type(meta: dict) -> str:
+    return meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

@@ -1,0 +1,115 @@
+"""The views of the control listener for senders: where does it stand, would you take this, forget it."""
+
+import uuid
+
+from django.http import HttpResponse, JsonResponse
+
+from services_app.store.current import current_store
+
+from . import actions, errors, headers, media, policies, render, takeover
+from .answers import problem_response
+from .body import Pace, RequestBody
+from .callers import from_nginx, token_claims
+from .models import Upload
+from .protocols import ietf, tus
+from .states import RUNNING, State
+
+COLLECTION = ("PUT", "POST", "GET", "HEAD", "OPTIONS")
+CHECK = ("POST",)
+ONE_UPLOAD = ("PATCH", "GET", "HEAD", "DELETE", "OPTIONS")
+
+SMALL_BODY = Pace(idle_timeout=10, min_rate=0, window=60, deadline=15)
+
+
+@from_nginx
+def grant_state(request):
+    """`GET /u`: the uploads of the token's grant and the last refusal. `OPTIONS /u`: what both protocols can do here."""
+    claims = token_claims(request)
+    if request.method == "OPTIONS":
+        return _options(COLLECTION, policies.size_limit(claims))
+    if request.method not in ("GET", "HEAD"):
+        raise errors.MethodNotAllowed(*COLLECTION)
+    return JsonResponse(render.grant(claims.jti))
+
+
+@from_nginx
+def one_upload(request, upload_id: uuid.UUID):
+    """`GET`, `HEAD`, `DELETE` and `OPTIONS` of `/u/<upload_id>`."""
+    claims = token_claims(request)
+    if request.method == "OPTIONS":
+        return _options(ONE_UPLOAD, policies.size_limit(claims))
+    if "HTTP_TUS_RESUMABLE" in request.META:
+        request.extra_headers["Tus-Resumable"] = tus.VERSION
+        if request.META["HTTP_TUS_RESUMABLE"] != tus.VERSION:
+            request.extra_headers["Tus-Version"] = tus.VERSION
+            raise errors.VersionUnsupported
+    render.settle(claims.jti)
+    upload = policies.own_upload(claims, upload_id)
+    request.upload_id = upload.id
+    if request.method == "DELETE":
+        return _cancel(upload)
+    if request.method == "HEAD":
+        return _offset(request, upload, policies.size_limit(claims))
+    if request.method != "GET":
+        raise errors.MethodNotAllowed(*ONE_UPLOAD)
+    if upload.state not in RUNNING:
+        request.extra_headers.update(ietf.state_headers(upload, policies.size_limit(claims)))
+    return JsonResponse(render.one(upload))
+
+
+def _offset(request, upload: Upload, limit: int) -> HttpResponse:
+    """Where to go on. A running request is made to let go first, so that the offset stays true."""
+    upload = takeover.interrupt(upload.id)
+    if upload.state in RUNNING:
+        raise errors.UploadInProgress
+    if upload.terminated or (upload.state != State.WAITING and upload.state != State.COMMITTED):
+        raise errors.of_ended(upload)
+    request.extra_headers.update(ietf.state_headers(upload, limit))
+    if "HTTP_TUS_RESUMABLE" in request.META:
+        request.extra_headers.update(tus.state_headers(upload))
+    return HttpResponse(status=200)
+
+
+def _cancel(upload: Upload) -> HttpResponse:
+    """Forget what is unfinished. What is committed stays: its receipt was signed; only the upload resource goes."""
+    if upload.state == State.COMMITTED and not upload.terminated:
+        Upload.objects.filter(id=upload.id).update(terminated=True)
+        return HttpResponse(status=204)
+    upload = takeover.seize(upload.id)
+    actions.abort(upload, errors.UploadCancelled.code)
+    current_store().discard(upload.id)
+    return HttpResponse(status=204)
+
+
+@from_nginx
+def check(request):
+    """`POST /u/check`: would a PUT of `Upload-Length` bytes that begins like this body be taken? Stores nothing."""
+    if request.method != "POST":
+        raise errors.MethodNotAllowed(*CHECK)
+    claims = token_claims(request)
+    size = headers.body_length(request.META.get("CONTENT_LENGTH", ""), "")
+    if size > media.SNIFF_BYTES:
+        raise errors.RequestMalformed
+    policies.may_upload(claims, headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", "")))
+    if not media.is_allowed(media.detect(_whole_body(request, size)), claims.media_types):
+        raise errors.TypeRefused
+    return HttpResponse(status=204)
+
+
+def _whole_body(request, size: int) -> bytes:
+    """A small body. Raises BodyCutOff, TooSlow or DeadlinePassed: a sender must not hold up the control listener."""
+    request.body_reader = RequestBody(request.META, size, SMALL_BODY)
+    body, count = memoryview(bytearray(size)), 0
+    while got := request.body_reader.fill(body[count:]):
+        count += got
+    return bytes(body)
+
+
+def not_found(request, exception=None):
+    """Django's handler404, which must return and not raise."""
+    return problem_response(errors.NotFound(), request)
+
+
+def _options(allowed: tuple[str, ...], limit: int) -> HttpResponse:
+    fields = {"Allow": ", ".join(allowed), "Upload-Limit": ietf.limits(limit), **tus.capabilities(limit)}
+    return HttpResponse(status=204, headers=fields)

@@ -1,0 +1,98 @@
+"""A newer request for the same upload takes over, in under a second, wherever the older one sits.
+
+    newer: contender += 1                                           "I want it"
+    older: is told (writers.py), makes its bytes durable → waiting   "here you are"
+    newer: waiting → receiving, generation = its contender
+
+The newer one begins only after the older one has let go, so bytes of the two never interleave, and what the older one
+took is not lost. An older one whose process is gone cannot let go and need not. One that is silent beyond its lease may
+yet wake up in a write: its bytes are moved to another file first, out of its reach.
+"""
+
+import time
+import uuid
+
+from django.db import transaction
+from django.db.models import F
+from django.utils import timezone
+
+from services_app.store.current import current_store
+
+from . import errors, leases, recover, writers
+from .models import Upload
+from .states import State
+
+PATIENCE = 0.9  # seconds until the older request must have let go
+_LOOK_EVERY = 0.02
+
+
+def seize(upload_id: uuid.UUID) -> Upload:
+    """Become the one writer of an upload; return it in state `receiving`.
+
+    Raises UploadInProgress (the older request does not let go, or a newer one came), the Problem of an upload that has
+    ended, UploadUnknown, or StoreUnavailable.
+    """
+    mine = _raise_hand(upload_id)
+    deadline = time.monotonic() + PATIENCE
+    while True:
+        now = timezone.now()
+        lease = {"owner": leases.owner(), "lease_until": now + leases.receiving_lease()}
+        free = Upload.objects.filter(id=upload_id, contender=mine, state=State.WAITING)
+        if free.update(state=State.RECEIVING, generation=mine, **lease):
+            return Upload.objects.select_related("grant").get(id=upload_id)
+        upload = _look(upload_id)
+        if upload.contender != mine:
+            raise errors.UploadInProgress
+        _make_it_let_go(upload)
+        if time.monotonic() > deadline:
+            raise errors.UploadInProgress
+        time.sleep(_LOOK_EVERY)
+
+
+def interrupt(upload_id: uuid.UUID) -> Upload:
+    """Make a running request let go, so that the offset which is told next stays true; return the upload.
+
+    One that does not let go in time is returned as it is. Raises UploadUnknown or StoreUnavailable.
+    """
+    upload = _look(upload_id)
+    if upload.state != State.RECEIVING:
+        return upload
+    _raise_hand(upload_id)
+    deadline = time.monotonic() + PATIENCE
+    while upload.state == State.RECEIVING and time.monotonic() < deadline:
+        _make_it_let_go(upload)
+        time.sleep(_LOOK_EVERY)
+        upload = _look(upload_id)
+    return upload
+
+
+def _raise_hand(upload_id: uuid.UUID) -> int:
+    with transaction.atomic():
+        if not Upload.objects.filter(id=upload_id).update(contender=F("contender") + 1):
+            raise errors.UploadUnknown
+        return Upload.objects.values_list("contender", flat=True).get(id=upload_id)
+
+
+def _look(upload_id: uuid.UUID) -> Upload:
+    upload = Upload.objects.select_related("grant").filter(id=upload_id).first()
+    if upload is None:
+        raise errors.UploadUnknown
+    return upload
+
+
+def _make_it_let_go(upload: Upload) -> None:
+    """One step towards `waiting`. Raises the Problem of an upload that has ended or is being committed."""
+    if upload.state == State.RECEIVING:
+        if leases.is_gone(upload.owner):
+            recover.settle(upload)
+        elif upload.lease_until <= timezone.now():
+            current_store().reseat(upload.id, upload.offset)
+            recover.settle(upload)
+        else:
+            writers.stop(upload.id)
+    elif upload.state == State.COMMITTING:
+        if not leases.is_abandoned(upload, timezone.now()):
+            raise errors.UploadInProgress
+        recover.settle(upload)
+    elif upload.state != State.WAITING:
+        raise errors.of_ended(upload)

@@ -1,0 +1,92 @@
+"""The requests of this process that are writing now, and how one of them is told to stop.
+
+A newer request raises `contender` in the database. If the older one is in this process it is told at once; otherwise a
+watcher in its process sees it within WATCH_EVERY: one query for all of a process's uploads, however many there are. To
+be told means that its socket is shut for reading, so that a thread which waits in recv on a dead line wakes up as well.
+"""
+
+import contextlib
+import logging
+import socket
+import threading
+import uuid
+
+from django.db import DatabaseError, close_old_connections
+from django.db.models import F
+
+from . import leases
+from .models import Upload
+from .states import State
+
+log = logging.getLogger("sluice.uploads")
+
+WATCH_EVERY = 0.1  # seconds; a takeover is to take less than one
+
+
+class Writer:
+    """One request that writes an upload. `superseded` says that it must stop before its next write."""
+
+    def __init__(self, connection: socket.socket | None):
+        self.superseded = False
+        self._connection = connection
+
+    def stop(self) -> None:
+        self.superseded = True
+        if self._connection is not None:
+            # The plain socket's shutdown: the TLS layer is in use by the thread that is to wake up, and still has an
+            # answer to send.
+            with contextlib.suppress(OSError):
+                socket.socket.shutdown(self._connection, socket.SHUT_RD)
+
+
+_lock = threading.Condition()
+_writers: dict[uuid.UUID, Writer] = {}
+_watcher: threading.Thread | None = None
+
+
+@contextlib.contextmanager
+def writing(upload: Upload, connection: socket.socket | None):
+    """Register the current request as the writer of `upload` for the length of a `with` block."""
+    global _watcher
+    writer = Writer(connection)
+    with _lock:
+        _writers[upload.id] = writer
+        if _watcher is None or not _watcher.is_alive():
+            _watcher = threading.Thread(target=_watch, name="sluice-takeovers", daemon=True)
+            _watcher.start()
+        _lock.notify()
+    try:
+        yield writer
+    finally:
+        with _lock:
+            if _writers.get(upload.id) is writer:
+                del _writers[upload.id]
+
+
+def stop(upload_id: uuid.UUID) -> None:
+    """Tell the writer of this upload to stop, if it is in this process."""
+    with _lock:
+        writer = _writers.get(upload_id)
+    if writer is not None:
+        writer.stop()
+
+
+def _watch() -> None:
+    while True:
+        with _lock:
+            while not _writers:
+                _lock.wait()
+        try:
+            close_old_connections()
+            for upload_id in contended():
+                stop(upload_id)
+        except DatabaseError:
+            log.warning("takeovers unknown", exc_info=True)
+        with _lock:
+            _lock.wait(WATCH_EVERY)
+
+
+def contended() -> list[uuid.UUID]:
+    """Uploads that this process writes and that a newer request wants."""
+    ours = Upload.objects.filter(owner=leases.owner(), state=State.RECEIVING, contender__gt=F("generation"))
+    return list(ours.values_list("id", flat=True))
