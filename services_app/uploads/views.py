@@ -111,6 +111,8 @@ def upload_state(request, upload_id: uuid.UUID):
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*ONE_UPLOAD)
     claims = token_claims(request)
+    if claims.upload_id not in (None, upload_id):
+        raise errors.UploadNotYours
     _settle(claims.jti)
     upload = Upload.objects.filter(id=upload_id, grant_id=claims.jti).first()
     if upload is None:
