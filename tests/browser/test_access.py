@@ -1,5 +1,6 @@
 """Anyone can use it: by keyboard, with a screen reader, on a small phone, in the dark."""
 
+import contextlib
 import re
 
 import pytest
@@ -41,7 +42,7 @@ LOW_CONTRAST = """
     const contrast = (Math.max(a, b) + 0.05) / (Math.min(a, b) + 0.05);
     const size = parseFloat(style.fontSize);
     const large = size >= 24 || (size >= 18.66 && Number(style.fontWeight) >= 700);
-    if (contrast < (large ? 3 : 4.5)) bad.push(`${contrast.toFixed(2)} ${node.data.trim()}`);
+    if (contrast < (large ? 3 : 4.5)) bad.push(`${contrast.toFixed(2)} ${node.data.trim()} ${style.color} on ${behind(element)}`);
   }
   return bad;
 }
@@ -60,6 +61,13 @@ NAMELESS = """
   .filter((each) => !(each.textContent.trim() || each.getAttribute('aria-label') || each.labels?.length))
   .map((each) => each.outerHTML)
 """
+
+
+def low_contrast(page: Page) -> list[str]:
+    """Asked again for a moment: a button under the mouse takes its new colour a few frames after the page does."""
+    with contextlib.suppress(AssertionError):
+        wait_for(lambda: not page.evaluate(LOW_CONTRAST), patience=2)
+    return page.evaluate(LOW_CONTRAST)
 
 
 @pytest.fixture
@@ -84,15 +92,15 @@ def every_state(uploads, line, sized):
 def test_contrast_targets_and_names_hold_in_every_state(every_state, scheme):
     page = every_state.page
     page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
-    assert page.evaluate(LOW_CONTRAST) == []
+    assert low_contrast(page) == []
     assert page.evaluate(SMALL_TARGETS) == []
     assert page.evaluate(NAMELESS) == []
     dark = page.evaluate("matchMedia('(prefers-color-scheme: dark)').matches")
     assert dark == (scheme == "dark")
 
 
-@pytest.mark.parametrize("width", [320, 360, 390, 768])
-def test_no_sideways_scrolling_on_a_phone(every_state, width):
+@pytest.mark.parametrize("width", [320, 360, 390, 768, 1000])
+def test_no_sideways_scrolling_at_any_width(every_state, width):
     page = every_state.page
     page.set_viewport_size({"width": width, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
@@ -105,7 +113,7 @@ def test_the_other_pages_hold_to_the_same(page: Page, stack, path):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
         page.set_viewport_size({"width": 360, "height": 740})
         page.goto(stack.url + path)
-        assert page.evaluate(LOW_CONTRAST) == []
+        assert low_contrast(page) == []
         assert page.evaluate(SMALL_TARGETS) == []
         assert page.evaluate(NAMELESS) == []
         assert page.evaluate("document.documentElement.scrollWidth") <= 360
@@ -217,7 +225,7 @@ def test_a_wrong_password_is_told_and_the_field_keeps_its_label(browser, stack):
         expect(page.get_by_role("alert")).to_contain_text("correct username and password")
         expect(page.get_by_label("User name")).to_have_value("nobody")
         expect(page.get_by_label("Password")).to_be_focused()
-        assert page.evaluate(LOW_CONTRAST) == []
+        assert low_contrast(page) == []
 
 
 def test_signing_out_is_one_press_and_ends_the_session(browser, stack):
