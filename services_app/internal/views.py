@@ -1,5 +1,6 @@
 """Metadata for web_app: no bytes, no file names, no paths."""
 
+import contextlib
 import itertools
 import logging
 import uuid
@@ -47,7 +48,8 @@ def one_object(request, upload_id: uuid.UUID):
     store, name = current_store(), actions.object_name(upload)
     try:
         if request.method == "DELETE":
-            store.delete(name)
+            with contextlib.suppress(ObjectUnknown):  # an earlier attempt may have come as far as that
+                store.delete(name)
             actions.mark_deleted(upload)
             log.info("deleted", extra={"upload_id": upload.id})
             return HttpResponse(status=204)

@@ -9,7 +9,7 @@ from dataclasses import dataclass
 
 from .errors import TokenClaims
 
-_SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")
+SLUG = re.compile(r"[a-z0-9][a-z0-9-]{0,62}")  # of a collection
 _SUB = re.compile(r"[A-Za-z0-9_-]{1,64}")
 _SHA256 = re.compile(r"[0-9a-f]{64}")
 _MEDIA_TYPE = re.compile(r"[a-z0-9][a-z0-9!#$&^_.+-]{0,63}/(?:\*|[a-z0-9][a-z0-9!#$&^_.+-]{0,126})")
@@ -84,7 +84,7 @@ _FORMS = {
     "start_by": _is_time,
     "jti": _is_uuid7,
     "sub": _matches(_SUB),
-    "collection": _matches(_SLUG),
+    "collection": _matches(SLUG),
     "max_size": lambda v: _is_count(v, 1),
     "max_uploads": lambda v: _is_count(v, 1) and v <= 10_000,
     "length": _is_count,

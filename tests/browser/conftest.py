@@ -1,7 +1,9 @@
 """A real Chromium on the real stack, over a line that tests can slow down and break."""
 
 import hashlib
+import io
 import random
+import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
 
@@ -121,7 +123,14 @@ def big_file() -> tuple[Path, str]:
     return path, digest.hexdigest()
 
 
-def small(name: str, content: bytes = ZIP + b"small") -> dict:
+def an_archive() -> bytes:
+    whole = io.BytesIO()
+    with zipfile.ZipFile(whole, "w") as archive:
+        archive.writestr("report.csv", "site;value\n4;1\n")
+    return whole.getvalue()
+
+
+def small(name: str, content: bytes = an_archive()) -> dict:
     """A file for the chooser that is on no disk."""
     return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
 

@@ -73,6 +73,17 @@ def test_a_changed_entry_with_a_new_hash_of_its_own_is_found_at_the_next_one():
     assert verify.first_broken_entry() == 3
 
 
+def test_a_changed_entry_is_found_also_when_the_next_one_was_made_to_name_its_new_hash():
+    for _ in range(3):
+        add()
+    entry = Entry.objects.get(seq=2)
+    entry.facts = {"size": 99}
+    entry.hash = record.entry_hash(entry)
+    entry.save()
+    Entry.objects.filter(seq=3).update(previous=entry.hash)
+    assert verify.first_broken_entry() == 3
+
+
 def test_two_entries_exchanged_are_found():
     for _ in range(3):
         add()

@@ -5,7 +5,7 @@ import hashlib
 
 import pytest
 
-from services_app.uploads import answers, receive
+from services_app.uploads import answers, media, receive
 from services_app.uploads.models import Grant, Upload
 from tests.services_app.making import NGINX, Connection, a_zip, stored_files
 
@@ -146,6 +146,15 @@ def test_after_a_refusal_the_rest_of_the_body_is_read_until_nginx_hangs_up(uploa
     uploads("PUT", "/u", token=grant_token(max_size=5), body=ZIP, peer=connection)
     assert connection.received == 1
     assert 0 < connection.timeouts[-1] <= answers._DRAIN_FOR
+
+
+def test_after_a_refusal_in_the_middle_of_a_body_the_rest_is_read_as_well(uploads, grant_token, monkeypatch):
+    connection = Connection(NGINX)
+    monkeypatch.setattr(receive, "BUFFER_BYTES", media.SNIFF_BYTES)
+    body = b"%PDF-1.7\n" + bytes(3 * media.SNIFF_BYTES)
+    answer = uploads("PUT", "/u", token=grant_token(media_types=["image/*"]), body=body, peer=connection)
+    refused(answer, 415, "type_refused")
+    assert connection.received == 1
 
 
 def test_a_body_that_was_read_to_its_end_is_not_waited_for(uploads, grant_token):

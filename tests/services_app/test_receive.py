@@ -247,6 +247,22 @@ def test_the_last_sync_runs_under_the_lease_of_a_commit(put, monkeypatch):
     assert seen[0] > timedelta(minutes=5)
 
 
+@pytest.mark.xfail(strict=True, reason="a lease is renewed between writes only, so a write that hangs lets it run out")
+def test_a_store_that_stalls_while_we_write_is_not_an_upload_that_was_abandoned(put, monkeypatch):
+    from services_app.uploads import recover
+
+    real = durable.write_all
+
+    def stalled(fd, data):
+        # As after a write that took longer than a sender may be silent, while the page asks for the state.
+        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        recover.settle_stale_uploads_of(Upload.objects.get().grant_id)
+        real(fd, data)
+
+    monkeypatch.setattr(durable, "write_all", stalled)
+    assert put().state == "committed"
+
+
 def test_the_lease_is_renewed_while_bytes_come_in(put, monkeypatch):
     renewed = []
     monkeypatch.setattr(receive, "RENEW_EVERY", 0)

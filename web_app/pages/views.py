@@ -85,7 +85,8 @@ def signed_in(request: HttpRequest) -> HttpResponse:
 
 
 def _recent(request: HttpRequest) -> list[dict]:
-    return [_row(grant) for grant in visible_to(request.user)[:_RECENT]]
+    """Without what was given up, such as a file of the wrong type: the page has just said so, and nothing is stored."""
+    return [_row(grant) for grant in visible_to(request.user).exclude(state=State.CANCELLED)[:_RECENT]]
 
 
 def _row(grant: Grant) -> dict:

@@ -10,6 +10,7 @@ from services_app.store import sentinel
 from services_app.store.errors import StoreError
 from services_app.store.models import StoreIdentity
 from services_app.store.nas import LocalFileSystemStorage
+from services_app.tokens.claims import SLUG
 
 
 class Command(BaseCommand):
@@ -25,6 +26,10 @@ class Command(BaseCommand):
 
     def handle(self, *args, collection, **options):
         root = settings.NAS_ROOT
+        if not all(map(SLUG.fullmatch, collection)):
+            raise CommandError(
+                "A collection's slug is 1 to 63 of a-z, 0-9 and -, not beginning with -. Nothing was done."
+            )
         if not root.is_dir():
             raise CommandError("NAS_ROOT is not a folder. Mount the NAS, or make the folder, then run this again.")
         try:
@@ -33,6 +38,8 @@ class Command(BaseCommand):
             self._probe(store)
             for slug in collection:
                 store.add_collection(slug)
+                if not store.has_collection(slug):
+                    raise CommandError("Something that is no folder has the name of a collection. Move it away.")
         except OSError as exc:
             raise CommandError(f"NAS_ROOT cannot be prepared: {exc.strerror}.") from exc
         except StoreError as exc:

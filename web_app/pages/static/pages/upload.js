@@ -61,6 +61,7 @@ function take(files, folders) {
 
 function start(files) {
   const collection = chosenCollection();
+  const first = rows.size;
   for (const file of files) {
     const transfer = new Transfer(file, collection, api);
     const row = new Row(transfer, byId("file-row"), (action) => act(transfer, action));
@@ -71,6 +72,7 @@ function start(files) {
   }
   showHeld();
   showList();
+  [...rows.values()][first].element.scrollIntoView({ block: "nearest" });
 }
 
 function act(transfer, action) {

@@ -1,0 +1,59 @@
+"""Pictures of what people see, kept in .state/screenshots: desktop and phone, light and dark."""
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.browser.conftest import READER, sign_in, small, watch_for_faults
+from tests.browser.upload_page import UploadPage
+
+MIB = 1 << 20
+SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
+
+
+@pytest.mark.parametrize("size", SIZES)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_every_page_is_photographed(browser, stack, collections, line, sized, big_file, screenshots, scheme, size):
+    options = {"viewport": SIZES[size], "color_scheme": scheme, "has_touch": size == "phone", **READER}
+    with browser.new_context(**options) as context:
+        page = context.new_page()
+        faults = watch_for_faults(page)
+
+        def photograph(name: str) -> None:
+            path = screenshots / f"{name}-{size}-{scheme}.png"
+            page.screenshot(path=path, full_page=True)
+            assert path.stat().st_size > 5000
+
+        page.goto(stack.url + "/accounts/login/")
+        photograph("login")
+        sign_in(page, stack)
+        uploads = UploadPage(page, stack.url).open()
+        photograph("empty")
+
+        line.rate = 60 * MIB
+        uploads.upload("archives", big_file[0])
+        row = uploads.row(big_file[0].name)
+        uploads.add(small("notes.txt", b"plain text, not an archive"))
+        uploads.row("notes.txt").expect_refused("type_refused")
+        row.part("pace").filter(has_text="left").wait_for()
+        photograph("under-way")
+        row.expect_stored()
+        expect(page.locator("#recent tbody tr").first).to_contain_text("327 MiB")
+        photograph("done")
+
+        line.restore()
+        line.rate = 16 * MIB
+        cut = sized("series 5.zip", 96 * MIB)
+        uploads.add(cut)
+        uploads.row(cut.name).part("taken").filter(has_text="(1").wait_for()
+        line.go_down()
+        uploads.row(cut.name).expect_state("settling")
+        line.restore()
+        uploads.row(cut.name).expect_refused("body_cut_off")
+        photograph("refused")
+
+        page.goto(stack.url + "/uploads/")
+        page.locator("summary").first.click()
+        photograph("history")
+        page.goto(stack.url + "/no-such-page")
+        photograph("not-found")
+        assert not faults

@@ -1,0 +1,144 @@
+"""The page's pure modules, each in the browser that runs them."""
+
+import re
+from pathlib import Path
+
+import pytest
+
+from tests.conftest import STATE
+from web_app.pages.templatetags.readable import readable_size, readable_types
+
+ROOT = STATE.parent
+MODULES = "/static/pages/"
+
+
+@pytest.fixture
+def run(page, stack):
+    """Evaluate an expression with one module's exports in scope."""
+    page.goto(stack.url + "/uploads/")
+
+    def evaluate(module: str, expression: str, argument=None):
+        names = sorted(set(re.findall(r"\b[a-zA-Z]+(?=\()", expression)) | set(re.findall(r"new ([A-Z]\w+)", expression)))
+        exported = ", ".join(name for name in names if name in exports(module))
+        return page.evaluate(
+            f"async (argument) => {{ const {{ {exported} }} = await import('{MODULES}{module}'); return {expression}; }}", argument
+        )
+
+    return evaluate
+
+
+def exports(module: str) -> set[str]:
+    source = (ROOT / "web_app/pages/static/pages" / module).read_text()
+    return set(re.findall(r"^export (?:async )?(?:function|class) (\w+)", source, re.MULTILINE))
+
+
+def documented_codes() -> list[str]:
+    table = (ROOT / "docs/upload-api.md").read_text().split("## Problem codes")[1]
+    return re.findall(r"^\| `([a-z_]+)` \| \d{3} \|", table, re.MULTILINE)
+
+
+SIZES = [0, 1, 1023, 1024, 1536, 99 * 1024, 100 * 1024, 342_884_352, 10 * 2**30, 1 << 40, 2**63 - 1]
+
+
+def test_sizes_read_the_same_on_both_sides(run):
+    assert run("format.js", "argument.map((bytes) => size(bytes))", SIZES) == [readable_size(size) for size in SIZES]
+    assert readable_size(342_884_352) == "327 MiB"
+
+
+def test_types_read_as_a_phrase():
+    assert readable_types([]) == ""
+    assert readable_types(["application/zip"]) == "ZIP"
+    assert readable_types(["application/zip", "application/dicom", "image/*"]) == "ZIP, DICOM or any image file"
+
+
+@pytest.mark.parametrize(
+    ("seconds", "text"),
+    [
+        (0, "a few seconds left"),
+        (12, "about 15 s left"),
+        (70, "about 1 min left"),
+        (3600, "about 60 min left"),
+        (3 * 3600 + 1700, "about 3 h 30 min left"),
+        (11.8 * 3600, "about 11 h left"),
+        (2 * 3600 - 60, "about 2 h left"),
+    ],
+)
+def test_time_left_is_coarse(run, seconds, text):
+    assert run("format.js", "timeLeft(argument)", seconds) == text
+
+
+def test_a_hundred_percent_is_never_rounded_up_to(run):
+    assert run("format.js", "percent(999, 1000)") == 99
+    assert run("format.js", "sizeOf(1048575, 1048576)") == "0.9 of 1 MiB"
+
+
+@pytest.mark.parametrize(
+    ("name", "encoded"),
+    [
+        ("plain.zip", "plain.zip"),
+        ("a b'(c)*.zip", "a%20b%27%28c%29%2A.zip"),
+        ("ä\u202e.zip", "%C3%A4%E2%80%AE.zip"),
+    ],
+)
+def test_names_travel_as_rfc_8187_says(run, name, encoded):
+    assert run("resource.js", "encodeFileName(argument)", name) == encoded
+
+
+def test_a_name_that_is_no_unicode_still_travels(run):
+    assert run("resource.js", "encodeFileName('a' + String.fromCharCode(0xD800))") == "a%EF%BF%BD"
+
+
+def test_the_meter_ignores_a_late_answer_and_glides_to_the_last_one(run):
+    shown = run(
+        "rate.js",
+        """(() => {
+            const meter = new Meter(1000, 0);
+            meter.taken(400, 1000); meter.taken(300, 1100); meter.taken(600, 2000);
+            return [2000, 2500, 3000, 9000].map((now) => meter.shown(now));
+        })()""",
+    )
+    assert shown == [400, 500, 600, 600]
+
+
+def test_the_meter_knows_no_speed_before_two_seconds_nor_when_stalled(run):
+    speeds = run(
+        "rate.js",
+        """(() => {
+            const meter = new Meter(10000, 0);
+            meter.taken(100, 1000); const early = meter.speed(1000);
+            meter.taken(300, 3000); const known = meter.speed(3000);
+            return [early, known, meter.speed(12000)];
+        })()""",
+    )
+    assert speeds == [None, 100, None]
+
+
+def test_every_documented_code_has_sentences_of_its_own(run):
+    codes = documented_codes()
+    assert len(codes) > 30
+    # Never seen through nginx, so the page needs no words for it.
+    codes.remove("peer_forbidden")
+    said = run("messages.js", "argument.map((code) => ({...explain({code, title: 'UNKNOWN'}), waits: explainWait({code})}))", codes)
+    for message in said:
+        own = message["title"] != "UNKNOWN" or message["waits"] != "The server asks to wait"
+        assert own, message["code"]
+
+
+def test_a_code_of_a_newer_server_is_told_in_the_servers_words(run):
+    message = run("messages.js", "explain({code: 'brand_new', title: 'Brand new', detail: 'Do this.'})")
+    assert (message["title"], message["action"]) == ("Brand new", "retry")
+    assert "Do this." in message["text"]
+
+
+def test_no_page_has_inline_code_or_foreign_addresses():
+    for template in (ROOT / "web_app/pages/templates").rglob("*.html"):
+        text = template.read_text()
+        assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", text), template.name
+        assert "//" not in re.sub(r"<!--.*?-->", "", text), template.name
+    for module in (ROOT / "web_app/pages/static/pages").glob("*.js"):
+        assert not re.search(r"https?://|localStorage|sessionStorage|indexedDB|innerHTML", module.read_text()), module.name
+
+
+def test_no_module_is_long():
+    for module in Path(ROOT / "web_app/pages/static/pages").glob("*.js"):
+        assert len(module.read_text().splitlines()) <= 300, module.name

@@ -1,0 +1,70 @@
+"""A file's name stays in the browser and on the services tier (invariant 6)."""
+
+import urllib.parse
+
+from playwright.sync_api import Page
+
+from tests.browser.conftest import small
+
+NAME = "Müller Änne 1951-03-07 canary-of-the-page.zip"
+# Every spelling in which it could travel or lie about.
+SPELLINGS = [
+    spelling.encode(encoding)
+    for spelling in ("canary-of-the-page", urllib.parse.quote(NAME), "Müller Änne")
+    for encoding in ("utf-8", "utf-16-le")
+]
+
+
+def holds_the_name(content: bytes) -> bool:
+    return any(spelling in content for spelling in SPELLINGS)
+
+
+def test_the_name_goes_with_the_file_and_in_no_other_request(uploads):
+    carriers = []
+    page: Page = uploads.page
+    page.on(
+        "request",
+        lambda request: carriers.append((request.method, urllib.parse.urlsplit(request.url).path.split("/")[1]))
+        if holds_the_name(f"{request.url} {request.all_headers()} {request.post_data or ''}".encode())
+        else None,
+    )
+    uploads.upload("demo", small(NAME))
+    uploads.row(NAME).expect_stored()
+    assert carriers == [("PUT", "u")]
+
+
+def test_the_name_is_on_the_nas_and_nowhere_on_the_web_tier(uploads, stack):
+    uploads.upload("demo", small(NAME))
+    uploads.row(NAME).expect_stored()
+    on_the_nas = [path for path in stack.nas.rglob("*") if "canary-of-the-page" in path.name]
+    assert on_the_nas, "the positive control: the search finds the name where it belongs"
+    searched = 0
+    for folder in (stack.web_state, stack.prefix / "logs", stack.logs):
+        for path in folder.rglob("*"):
+            if path.is_file():
+                assert not holds_the_name(path.read_bytes()), path.name
+                searched += 1
+    assert searched > 5
+
+
+def test_the_browser_keeps_nothing_after_the_page(uploads):
+    uploads.upload("demo", small(NAME))
+    uploads.row(NAME).expect_stored()
+    kept = uploads.page.evaluate(
+        """async () => ({
+            local: {...localStorage}, session: {...sessionStorage}, cookies: document.cookie, caches: await caches.keys(),
+            databases: (await indexedDB.databases()).length, title: document.title,
+        })"""
+    )
+    assert kept == {
+        "local": {},
+        "session": {},
+        "cookies": kept["cookies"],
+        "caches": [],
+        "databases": 0,
+        "title": "Upload files · Sluice",
+    }
+    assert not holds_the_name(kept["cookies"].encode())
+    uploads.open()
+    assert uploads.rows().count() == 0
+    assert not holds_the_name(uploads.page.content().encode())

@@ -1,0 +1,155 @@
+"""The internal API: metadata for web_app, no bytes, no names, no paths."""
+
+import pytest
+
+from services_app.ledger.models import Entry
+from services_app.uploads import actions, receive
+from services_app.uploads.models import Upload
+from tests.services_app.making import (
+    COLLECTION,
+    INTERNAL_KEY,
+    WEB_APP,
+    Connection,
+    a_zip,
+    announced,
+    claims_object,
+    request_body,
+    some_uuid,
+)
+
+pytestmark = pytest.mark.django_db
+ZIP = a_zip()
+
+
+@pytest.fixture
+def call(control, known_store):
+    return lambda method, path: control(method, f"/internal/v1/{path}", token=INTERNAL_KEY, peer=Connection(WEB_APP))
+
+
+@pytest.fixture
+def stored(known_store):
+    """A function: store an object; return its upload."""
+    return lambda: receive.receive(request_body(ZIP), claims_object(), announced(len(ZIP), name="canary.zip"))
+
+
+def test_a_grant_is_told_as_its_sender_would_see_it(call, stored):
+    upload = stored()
+    said = call("GET", f"grants/{upload.grant_id}").json()
+    assert (said["grant"], said["state"]) == (str(upload.grant_id), "committed")
+    assert said["uploads"][0]["receipt"] == upload.receipt
+
+
+def test_a_grant_that_was_only_refused_is_unused_with_its_problem(call):
+    claims = claims_object()
+    actions.note_refusal(claims, "too_large")
+    said = call("GET", f"grants/{claims.jti}").json()
+    assert (said["state"], said["problem"]["code"]) == ("unused", "too_large")
+
+
+def test_a_grant_that_was_never_seen_is_unknown(call):
+    answer = call("GET", f"grants/{some_uuid()}")
+    assert (answer.status_code, answer.json()["code"]) == (404, "upload_unknown")
+
+
+def test_objects_are_listed_page_by_page(call, stored):
+    ids = [str(stored().id) for _ in range(5)]
+    assert call("GET", f"collections/{COLLECTION}/objects").json() == {"objects": ids, "next": None}
+    first = call("GET", f"collections/{COLLECTION}/objects?limit=2").json()
+    assert first == {"objects": ids[:2], "next": ids[1]}
+    second = call("GET", f"collections/{COLLECTION}/objects?limit=2&after={first['next']}").json()
+    assert second == {"objects": ids[2:4], "next": ids[3]}
+    last = call("GET", f"collections/{COLLECTION}/objects?limit=2&after={second['next']}").json()
+    assert last == {"objects": ids[4:], "next": None}
+
+
+def test_a_page_that_is_exactly_full_is_the_last(call, stored):
+    ids = [str(stored().id) for _ in range(2)]
+    assert call("GET", f"collections/{COLLECTION}/objects?limit=2").json() == {"objects": ids, "next": None}
+
+
+@pytest.mark.parametrize("limit", ["0", "-1", "x", "", "1.5"])
+def test_a_limit_that_makes_no_sense_is_malformed(call, limit):
+    answer = call("GET", f"collections/{COLLECTION}/objects?limit={limit}")
+    assert (answer.status_code, answer.json()["code"]) == (400, "request_malformed")
+
+
+def test_a_collection_that_is_not_here_is_told(call):
+    assert call("GET", "collections/other/objects").json()["code"] == "collection_unknown"
+
+
+def test_an_object_has_metadata_and_neither_name_nor_path(call, stored):
+    upload = stored()
+    answer = call("GET", f"objects/{upload.id}")
+    assert answer.json() == {
+        "upload_id": str(upload.id),
+        "collection": COLLECTION,
+        "size": len(ZIP),
+        "sha256": upload.sha256,
+        "media_type": "application/zip",
+        "stored_at": actions.rfc3339(upload.durable_at),
+    }
+    assert call("HEAD", f"objects/{upload.id}").status_code == 200
+
+
+def test_no_answer_of_this_api_holds_a_name(call, stored):
+    upload = stored()
+    for path in (f"grants/{upload.grant_id}", f"collections/{COLLECTION}/objects", f"objects/{upload.id}"):
+        answer = call("GET", path)
+        assert answer.status_code == 200 and "canary" not in answer.content.decode() + str(answer.headers)
+
+
+def test_the_size_is_that_of_the_file_on_the_nas(call, stored, known_store):
+    upload = stored()
+    known_store.path(actions.object_name(upload)).write_bytes(b"shorter")
+    assert call("GET", f"objects/{upload.id}").json()["size"] == 7
+
+
+def test_an_object_that_is_not_committed_or_is_gone_is_unknown(call, stored, known_store):
+    running = actions.claim(claims_object(), announced())
+    gone = stored()
+    known_store.delete(actions.object_name(gone))
+    for upload_id in (running.id, gone.id, some_uuid()):
+        answer = call("GET", f"objects/{upload_id}")
+        assert (answer.status_code, answer.json()["code"]) == (404, "upload_unknown")
+
+
+def test_a_deletion_removes_the_object_and_enters_the_ledger_once(call, stored, known_store):
+    upload = stored()
+    assert call("DELETE", f"objects/{upload.id}").status_code == 204
+    assert not known_store.exists(actions.object_name(upload))
+    assert Upload.objects.get().state == "deleted"
+    assert [entry.event for entry in Entry.objects.all()] == ["committed", "deleted"]
+    assert call("DELETE", f"objects/{upload.id}").status_code == 404
+    assert Entry.objects.count() == 2
+
+
+def test_a_deletion_that_was_cut_off_can_be_repeated(call, stored, known_store, monkeypatch):
+    upload = stored()
+
+    def broken(upload):
+        raise RuntimeError
+
+    with monkeypatch.context() as patch:
+        patch.setattr(actions, "mark_deleted", broken)
+        assert call("DELETE", f"objects/{upload.id}").status_code == 500
+    assert not known_store.exists(actions.object_name(upload)) and Upload.objects.get().state == "committed"
+    assert call("DELETE", f"objects/{upload.id}").status_code == 204
+    assert Upload.objects.get().state == "deleted" and Entry.objects.last().event == "deleted"
+
+
+def test_a_deletion_while_the_nas_is_away_changes_nothing(call, stored, nas):
+    upload = stored()
+    nas.rename(nas.with_name("unmounted"))
+    assert call("DELETE", f"objects/{upload.id}").status_code == 503
+    assert Upload.objects.get().state == "committed"
+
+
+@pytest.mark.parametrize(
+    ("path", "method"),
+    [("grants/{}", "DELETE"), ("grants/{}", "POST"), ("objects/{}", "PUT"), ("objects/{}", "PATCH"),
+     (f"collections/{COLLECTION}/objects", "DELETE"), (f"collections/{COLLECTION}/objects", "POST")],
+)  # fmt: skip
+def test_any_other_method_is_refused(call, stored, path, method):
+    upload = stored()
+    answer = call(method, path.format(upload.id))
+    assert answer.status_code == 405 and method not in answer["Allow"] and "GET" in answer["Allow"]

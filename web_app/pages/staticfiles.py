@@ -1,0 +1,7 @@
+from whitenoise.storage import CompressedManifestStaticFilesStorage
+
+
+class HashedFiles(CompressedManifestStaticFilesStorage):
+    """Hashes stand in the modules' imports too: a browser never mixes modules of two releases, and may keep each for ever."""
+
+    support_js_module_import_aggregation = True
