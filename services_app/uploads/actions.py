@@ -63,7 +63,7 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
                 grant=grant,
                 slot=slot,
                 protocol=new.protocol,
-                lease_until=now + leases.receiving_lease(),
+                lease_until=now + leases.LEASE,
                 expires_at=now + idle_life(),
                 length=new.length,
                 expected_sha256=new.sha256 or "",
@@ -83,15 +83,9 @@ def idle_life() -> timedelta:
     return timedelta(seconds=settings.UPLOAD_EXPIRY)
 
 
-def keep_lease(upload: Upload, lease: timedelta | None = None) -> None:
-    """Keep the upload for as long as its sender may be silent from now, or for `lease`. Raises LeaseLost."""
-    _update(upload, lease_until=timezone.now() + (lease or leases.receiving_lease()))
-
-
 def checkpoint(upload: Upload, *, offset: int, digest_state: bytes, media_type: str) -> None:
     """So many bytes are durable in staging; the request goes on. Raises LeaseLost."""
-    safe = {"offset": offset, "digest_state": digest_state, "media_type": media_type}
-    _update(upload, lease_until=timezone.now() + leases.receiving_lease(), **safe)
+    _update(upload, offset=offset, digest_state=digest_state, media_type=media_type)
 
 
 def set_length(upload: Upload, length: int) -> None:
@@ -108,7 +102,7 @@ def wait(upload: Upload, *, problem: str = "") -> None:
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
     """All bytes are durable in staging and agree with what was announced. Raises LeaseLost."""
     facts = {"size": size, "offset": size, "sha256": sha256, "media_type": media_type}
-    _move(upload, State.COMMITTING, lease_until=timezone.now() + leases.COMMIT_LEASE, **facts)
+    _move(upload, State.COMMITTING, **facts)
 
 
 def complete(upload: Upload) -> None:

@@ -4,7 +4,7 @@ from services_app.store.current import current_store
 from services_app.store.digest import Sha256
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, leases, policies
+from . import actions, errors, policies, writers
 from .models import Upload
 from .protocols import tus
 from .receive import check_whole, commit
@@ -26,13 +26,13 @@ def create_final(claims: Claims, new: actions.NewUpload) -> Upload:
         for waiting in gave_way:
             store.discard(waiting)
         actions.set_length(upload, length)
-        actions.keep_lease(upload, leases.COMMIT_LEASE)
-        store.concatenate([(part.id, part.offset) for part in parts], upload.id)
-        with store.stage(upload.id, length) as staged:
-            digest = _digest(parts[0], staged)
-            media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
-        actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
-        commit(upload)
+        with writers.writing(upload):
+            store.concatenate([(part.id, part.offset) for part in parts], upload.id)
+            with store.stage(upload.id, length) as staged:
+                digest = _digest(parts[0], staged)
+                media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
+            actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
+            commit(upload)
     except errors.Problem as exc:
         actions.abort(upload, exc.code)
         store.discard(upload.id)

@@ -1,8 +1,8 @@
 """Who may write an upload now, and is that process still there?
 
-A request holds a lease. It renews it as bytes come in and gives up by itself after UPLOAD_IDLE_TIMEOUT without any, so a
-lease that ran out means that nobody is writing. Where the owner was a process of this machine that is gone (killed,
-crashed, machine restarted), there is nothing to wait for.
+A request holds a lease, which its process renews for as long as the request runs (writers.py), however long its sender
+or the store keep it waiting. So a lease that ran out means that the process is gone, or cut off from the database. Where
+the owner was a process of this boot and PID namespace that has ended, there is nothing to wait for.
 """
 
 import os
@@ -11,18 +11,11 @@ from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
 
-from django.conf import settings
-
 from .models import Upload
 from .states import State
 
-_MARGIN = timedelta(seconds=15)
-COMMIT_LEASE = timedelta(minutes=10)  # above the worst fsync of the NAS
-
-
-def receiving_lease() -> timedelta:
-    """How long a request may be silent before its upload counts as abandoned."""
-    return timedelta(seconds=settings.UPLOAD_IDLE_TIMEOUT) + _MARGIN
+LEASE = timedelta(seconds=15)
+RENEW_EVERY = 5.0  # seconds
 
 
 def owner() -> str:

@@ -16,7 +16,7 @@ from services_app.store.errors import StagedBytesLost, StoreError, StoreUncertai
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, leases, manifest, media, policies, prefix, writers
+from . import actions, errors, manifest, media, policies, prefix, writers
 from .body import RequestBody
 from .models import Protocol, Upload
 
@@ -121,7 +121,6 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
             return
         sha256 = running.digest.hexdigest()
         media_type = check_whole(upload, claims, staged, running.media_type, sha256)
-        actions.keep_lease(upload, leases.COMMIT_LEASE)  # the last fsync may take longer than any sender may be silent
         staged.finish()
         actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
     commit(upload)
@@ -161,11 +160,8 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if not running.media_type and staged.size >= media.SNIFF_BYTES:
             running.media_type = _accepted_type(staged, claims)
         # Bytes under a checksum are not promised before it was compared.
-        if time.monotonic() >= save_at:
-            if checksum is None:
-                running.save()
-            else:
-                actions.keep_lease(upload)
+        if checksum is None and time.monotonic() >= save_at:
+            running.save()
             save_at = time.monotonic() + CHECKPOINT_EVERY
         if body.received >= log_at:
             log.debug("progress", extra={"upload_id": upload.id, "received": body.received})

@@ -14,7 +14,7 @@ from django.utils import timezone
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown, StoreError, StoreUncertain
 
-from . import actions, errors, leases, manifest
+from . import actions, errors, leases, manifest, writers
 from .models import Upload
 from .states import RUNNING, State
 
@@ -59,12 +59,13 @@ def settle(upload: Upload) -> State | None:
 def _settle_commit(upload: Upload) -> None:
     _take_over(upload)
     try:
-        if _is_published(upload):
-            actions.complete(upload)
-            manifest.write(upload)
-        else:
-            current_store().discard(upload.id)
-            actions.abort(upload, errors.BodyCutOff.code)
+        with writers.writing(upload):
+            if _is_published(upload):
+                actions.complete(upload)
+                manifest.write(upload)
+            else:
+                current_store().discard(upload.id)
+                actions.abort(upload, errors.BodyCutOff.code)
     except StoreError:
         actions.release(upload)
         raise
@@ -83,7 +84,7 @@ def _take_over(upload: Upload) -> None:
         id=upload.id, generation=upload.generation, state=State.COMMITTING, lease_until=upload.lease_until
     )
     ours = upload.contender + 1
-    lease = {"lease_until": timezone.now() + leases.COMMIT_LEASE, "owner": leases.owner()}
+    lease = {"lease_until": timezone.now() + leases.LEASE, "owner": leases.owner()}
     if not same.update(generation=ours, contender=ours, **lease):
         raise actions.LeaseLost
     upload.refresh_from_db()

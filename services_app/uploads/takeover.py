@@ -36,7 +36,7 @@ def seize(upload_id: uuid.UUID) -> Upload:
     deadline = time.monotonic() + PATIENCE
     while True:
         now = timezone.now()
-        lease = {"owner": leases.owner(), "lease_until": now + leases.receiving_lease()}
+        lease = {"owner": leases.owner(), "lease_until": now + leases.LEASE}
         free = Upload.objects.filter(id=upload_id, contender=mine, state=State.WAITING)
         if free.update(state=State.RECEIVING, generation=mine, **lease):
             return Upload.objects.select_related("grant").get(id=upload_id)

@@ -1,4 +1,7 @@
-"""The requests of this process that are writing now, and how one of them is told to stop.
+"""The requests of this process that are writing now: their leases, and how one of them is told to stop.
+
+A watcher thread renews the leases of all of them, so that one which waits for its sender or for a store that stalls is
+not taken for dead.
 
 A newer request raises `contender` in the database. If the older one is in this process it is told at once; otherwise a
 watcher in its process sees it within WATCH_EVERY: one query for all of a process's uploads, however many there are. To
@@ -9,14 +12,16 @@ import contextlib
 import logging
 import socket
 import threading
+import time
 import uuid
 
 from django.db import DatabaseError, close_old_connections
 from django.db.models import F
+from django.utils import timezone
 
 from . import leases
 from .models import Upload
-from .states import State
+from .states import RUNNING, State
 
 log = logging.getLogger("sluice.uploads")
 
@@ -45,7 +50,7 @@ _watcher: threading.Thread | None = None
 
 
 @contextlib.contextmanager
-def writing(upload: Upload, connection: socket.socket | None):
+def writing(upload: Upload, connection: socket.socket | None = None):
     """Register the current request as the writer of `upload` for the length of a `with` block."""
     global _watcher
     writer = Writer(connection)
@@ -72,18 +77,29 @@ def stop(upload_id: uuid.UUID) -> None:
 
 
 def _watch() -> None:
+    renew_at = 0.0
     while True:
         with _lock:
             while not _writers:
                 _lock.wait()
+            ours = list(_writers)
         try:
             close_old_connections()
             for upload_id in contended():
                 stop(upload_id)
+            if time.monotonic() >= renew_at:
+                renew(ours)
+                renew_at = time.monotonic() + leases.RENEW_EVERY
         except DatabaseError:
             log.warning("takeovers unknown", exc_info=True)
         with _lock:
             _lock.wait(WATCH_EVERY)
+
+
+def renew(upload_ids: list[uuid.UUID]) -> None:
+    """Keep the leases of uploads that this process holds; one that somebody else took over is left alone."""
+    held = Upload.objects.filter(id__in=upload_ids, owner=leases.owner(), state__in=RUNNING)
+    held.update(lease_until=timezone.now() + leases.LEASE)
 
 
 def contended() -> list[uuid.UUID]:
