@@ -22,6 +22,7 @@ class Action(models.TextChoices):
     SIGN_IN_FAILED = "sign_in_failed"
     SIGN_IN_THROTTLED = "sign_in_throttled"
     GRANT_ISSUED = "grant_issued"
+    GRANT_RENEWED = "grant_renewed"
     GRANT_CANCELLED = "grant_cancelled"
     GRANT_COMPLETED = "grant_completed"
     GRANT_EXPIRED = "grant_expired"

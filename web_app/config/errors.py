@@ -86,6 +86,11 @@ class AlreadyComplete(Problem):
     detail = "Its receipt is kept and it can no longer be changed."
 
 
+class GrantEnded(Problem):
+    code, status, title = "grant_ended", 409, "This upload was given up or ran out of time"
+    detail = "Ask for a new grant."
+
+
 class LengthRequired(Problem):
     code, status, title = "length_required", 411, "Say how long the body is"
     detail = "Requests to this API need Content-Length. Files go to /u."

@@ -49,16 +49,47 @@ def issue(
             start_by=now + datetime.timedelta(seconds=collection.start_within),
             expires_at=now + datetime.timedelta(seconds=collection.valid_for),
         )
-        token = token_signer().sign(_claims(grant, collection, binding))
+        token = token_signer().sign(_claims(grant, collection, binding, issued_at=now))
         record(who, Action.GRANT_ISSUED, "grant", grant.id)
     return grant, token
 
 
-def _claims(grant: Grant, collection: Collection, binding: str | None) -> UploadClaims:
+def renew(grant: Grant, upload_id: uuid.UUID, *, binding: str | None, who: Who) -> tuple[Grant, str]:
+    """A new token for one upload of this grant, whose old token ran out or is lost; the upload goes on where it stands.
+
+    Whether the grant has such an upload is for the services tier to know. Raises CollectionForbidden when the person
+    may no longer upload there, AlreadyComplete or GrantEnded.
+    """
+    with transaction.atomic():
+        grant = _for_update(grant.id)
+        if grant.state == State.COMPLETE:
+            raise errors.AlreadyComplete
+        if grant.state != State.ISSUED:
+            raise errors.GrantEnded
+        if not policies.open_to(grant.uploader).filter(pk=grant.collection_id).exists():
+            raise errors.CollectionForbidden
+        now = timezone.now().replace(microsecond=0)
+        grant.start_by = now + datetime.timedelta(seconds=grant.collection.start_within)
+        grant.expires_at = max(grant.expires_at, now + datetime.timedelta(seconds=grant.collection.valid_for))
+        grant.bound_to_browser = binding is not None
+        grant.save()
+        token = token_signer().sign(_claims(grant, grant.collection, binding, issued_at=now, upload_id=upload_id))
+        record(who, Action.GRANT_RENEWED, "grant", grant.id)
+    return grant, token
+
+
+def _claims(
+    grant: Grant,
+    collection: Collection,
+    binding: str | None,
+    *,
+    issued_at: datetime.datetime,
+    upload_id: uuid.UUID | None = None,
+) -> UploadClaims:
     return UploadClaims(
         issuer=settings.TOKEN_ISSUER,
         audience=settings.TOKEN_AUDIENCE,
-        issued_at=int(grant.created_at.timestamp()),
+        issued_at=int(issued_at.timestamp()),
         grant=str(grant.id),
         subject=grant.uploader.uploader_id,
         start_by=int(grant.start_by.timestamp()),
@@ -69,6 +100,7 @@ def _claims(grant: Grant, collection: Collection, binding: str | None) -> Upload
         length=grant.declared_size,
         sha256=grant.declared_sha256 or None,
         media_types=tuple(collection.media_types),
+        upload_id=str(upload_id) if upload_id is not None else None,
         cookie_sha256=cookie_digest(binding) if binding is not None else None,
     )
 

@@ -62,6 +62,19 @@ class Upload(ApiView):
         return json_answer(shown(grant))
 
 
+class UploadToken(ApiView):
+    def post(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
+        fields = json_fields(request, required={"upload_id": str}, optional={})
+        binding = binding_of(request) if request.api_key is None else None
+        grant, token = actions.renew(
+            _own(request, grant_id), _uuid7(fields["upload_id"]), binding=binding, who=Who.asks(request)
+        )
+        response = json_answer(_shown_once(grant, token), status=201)
+        if binding is not None:
+            keep_binding(response, binding)
+        return response
+
+
 class UploadReceipt(ApiView):
     def get(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
         grant = _own(request, grant_id)
@@ -145,6 +158,17 @@ def _uuid(text: str) -> uuid.UUID:
         return uuid.UUID(text)
     except ValueError as exc:
         raise errors.RequestMalformed("before must be the id of an upload.") from exc
+
+
+def _uuid7(text: str) -> uuid.UUID:
+    """Raises RequestMalformed unless it is written as the services tier writes its ids."""
+    try:
+        value = uuid.UUID(text)
+    except ValueError as exc:
+        raise errors.RequestMalformed("upload_id must be the id of an upload.") from exc
+    if str(value) != text or value.version != 7:
+        raise errors.RequestMalformed("upload_id must be the id of an upload.")
+    return value
 
 
 def _moment(value: datetime.datetime | None) -> str | None:
