@@ -1,0 +1,73 @@
+"""curl: a PUT, and one that was cut off and is finished by HEAD and PATCH, as docs/upload-api.md tells a person to do it."""
+
+import subprocess
+
+import pytest
+
+from tests.clients.conftest import SIZE
+from tests.curl import bearer, curl
+
+TUS = ("Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream")
+IETF = ("Upload-Complete: ?1", "Content-Type: application/partial-upload")
+
+
+def headers(*fields: str) -> list[str]:
+    return [part for field in fields for part in ("--header", field)]
+
+
+def cut_off(place, file) -> str:
+    """Kill a curl in the middle of its PUT; returns the path of the upload that it leaves."""
+    sender = subprocess.Popen(
+        ["curl", "-q", "--silent", "--cacert", str(place.stack.keys.edge_ca), "--limit-rate", "16M"]
+        + ["--upload-file", str(file), *bearer(place.token), place.stack.url + "/u"],
+        stdout=subprocess.DEVNULL,
+    )
+    upload = place.wait_until_taken(SIZE // 4)
+    sender.kill()
+    sender.wait()
+    return f"/u/{upload['upload_id']}"
+
+
+def rest_of(file, offset: int, tmp_path) -> str:
+    rest = tmp_path / "rest"
+    rest.write_bytes(file.read_bytes()[offset:])
+    return f"@{rest}"
+
+
+@pytest.mark.parametrize("how", ["length", "chunked"])
+def test_a_put_is_stored(own, place, file, how):
+    options = headers("Transfer-Encoding: chunked") if how == "chunked" else []
+    answer = curl(own, "/u", *bearer(place.token), "--upload-file", str(file), *options)
+    assert answer.status == 201
+    place.assert_stored_once(file)
+
+
+@pytest.mark.parametrize("fields", [TUS, IETF], ids=["tus", "IETF"])
+def test_a_put_that_was_cut_off_is_finished_at_the_offset(own, place, file, tmp_path, fields):
+    path = cut_off(place, file)
+    state = curl(own, path, *bearer(place.token), "--head")
+    offset = int(state.headers["upload-offset"])
+    assert (state.status, SIZE // 4 <= offset < SIZE) == (200, True)
+    patch = ["--request", "PATCH", *headers(*fields, f"Upload-Offset: {offset}")]
+    answer = curl(own, path, *bearer(place.token), *patch, "--data-binary", rest_of(file, offset, tmp_path))
+    assert answer.status in (201, 204)
+    assert place.only_upload()["state"] == "committed"
+    place.assert_stored_once(file)
+
+
+def test_going_on_at_the_wrong_offset_keeps_the_bytes_and_says_the_right_one(own, place, file, tmp_path):
+    path = cut_off(place, file)
+    offset = int(curl(own, path, *bearer(place.token), "--head").headers["upload-offset"])
+    patch = ["--request", "PATCH", *bearer(place.token)]
+    wrong = [*patch, *headers(*TUS, f"Upload-Offset: {offset - 1}"), "--data-binary", rest_of(file, offset - 1, tmp_path)]
+    refused = curl(own, path, *wrong)
+    assert (refused.status, refused.headers["upload-offset"]) == (409, str(offset))
+    right = [*patch, *headers(*TUS, f"Upload-Offset: {offset}"), "--data-binary", rest_of(file, offset, tmp_path)]
+    assert curl(own, path, *right).status == 204
+    place.assert_stored_once(file)
+
+
+def test_the_same_put_again_begins_anew_and_stores_one_object(own, place, file):
+    cut_off(place, file)
+    assert curl(own, "/u", *bearer(place.token), "--upload-file", str(file)).status == 201
+    place.assert_stored_once(file)
