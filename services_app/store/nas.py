@@ -79,15 +79,27 @@ class LocalFileSystemStorage:
         with self.mounted() as root_fd:
             remove(root_fd, str(upload_id))
 
+    def staged_names(self) -> list[str]:
+        """What lies in staging: upload ids, and after a crash in `reseat` names that begin with one and a dot."""
+        with self.mounted() as root_fd, _translated(), folders.opened(root_fd, STAGING) as staging_fd:
+            return os.listdir(staging_fd)
+
+    def discard_name(self, name: str) -> None:
+        """Remove one of `staged_names`."""
+        with self.mounted() as root_fd:
+            remove(root_fd, name)
+
     def reseat(self, upload_id: uuid.UUID, size: int) -> None:
         """Move the first `size` staged bytes to a file of their own, out of the reach of whoever has the old one open.
 
         Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
         """
         with self.mounted() as root_fd, _translated(missing=StagedBytesLost):
-            old, new = f"{STAGING}/{upload_id}", f"{STAGING}/{upload_id}.moving"
-            with contextlib.suppress(FileNotFoundError):
-                os.unlink(new, dir_fd=root_fd)
+            if size == 0:
+                remove(root_fd, str(upload_id))
+                return
+            # A name of its own for every try: two that think the upload theirs must not fill one file.
+            old, new = f"{STAGING}/{upload_id}", f"{STAGING}/{upload_id}.{uuid.uuid4().hex}"
             folders.copy(root_fd, [(old, size)], new, MODE)
             os.rename(new, old, src_dir_fd=root_fd, dst_dir_fd=root_fd)
             with folders.opened(root_fd, STAGING) as staging_fd:

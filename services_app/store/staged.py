@@ -5,9 +5,10 @@ Bytes beyond the last checkpoint are not promised to anybody. Whoever resumes cu
 
 import contextlib
 import os
+import threading
 import uuid
 
-from . import durable
+from . import durable, folders
 from .errors import StagedBytesLost, StoreUnavailable, from_os_error
 from .sentinel import STAGING
 
@@ -28,6 +29,8 @@ class StagedFile:
         """
         self.root_fd, self.name, self.size = root_fd, str(upload_id), resume_at
         self._written_back = self.size
+        self._is_new = resume_at == 0  # nothing was promised yet, so nobody has made its name durable
+        self._closing = threading.Lock()  # against a thread that reads back while the file is closed
         self._fd: int | None = None
         try:
             self._fd = self._open(resume_at)
@@ -59,10 +62,12 @@ class StagedFile:
         return self
 
     def __exit__(self, *_exc) -> None:
-        if self._fd is not None:
+        with self._closing:
+            fd, self._fd = self._fd, None
+        if fd is not None:
             # An error that NFS kept for close must not hide why we are here; what counts was synced before.
             with contextlib.suppress(OSError):
-                os.close(self._fd)
+                os.close(fd)
         os.close(self.root_fd)
 
     def write(self, data: memoryview) -> None:
@@ -80,6 +85,10 @@ class StagedFile:
         """Make what was written so far durable and go on. Raises StoreUnavailable or StoreFull; give it up then."""
         try:
             os.fsync(self._fd)
+            if self._is_new:
+                with folders.opened(self.root_fd, STAGING) as staging_fd:
+                    durable.sync_directory(staging_fd)
+                self._is_new = False
         except OSError as exc:
             raise from_os_error(exc) from exc
 
@@ -94,14 +103,18 @@ class StagedFile:
 
     def read(self, buffer: memoryview, offset: int) -> int:
         """Read back what was written; returns the count. For the type of the first bytes, and for a lost digest."""
-        try:
-            return os.preadv(self._fd, [buffer], offset)
-        except OSError as exc:
-            raise StoreUnavailable from exc
+        with self._closing:
+            if self._fd is None:
+                raise StoreUnavailable
+            try:
+                return os.preadv(self._fd, [buffer], offset)
+            except OSError as exc:
+                raise StoreUnavailable from exc
 
     def finish(self) -> None:
         """Make the bytes durable. Raises StoreUnavailable or StoreFull; the file is then given up."""
-        fd, self._fd = self._fd, None
+        with self._closing:
+            fd, self._fd = self._fd, None
         try:
             durable.sync_and_close(fd)
         except OSError as exc:

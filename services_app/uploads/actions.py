@@ -83,6 +83,11 @@ def idle_life() -> timedelta:
     return timedelta(seconds=settings.UPLOAD_EXPIRY)
 
 
+def keep_lease(upload: Upload) -> None:
+    """Make sure that the upload is ours still, and for a while. Raises LeaseLost."""
+    _update(upload, lease_until=timezone.now() + leases.LEASE)
+
+
 def checkpoint(upload: Upload, *, offset: int, digest_state: bytes, media_type: str) -> None:
     """So many bytes are durable in staging; the request goes on. Raises LeaseLost."""
     _update(upload, offset=offset, digest_state=digest_state, media_type=media_type)

@@ -15,7 +15,7 @@ import gunicorn
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, ParseException
 
-from .errors import BodyCutOff, DeadlinePassed, RequestMalformed, TooSlow
+from .errors import BodyCutOff, DeadlinePassed, Problem, RequestMalformed, TooSlow
 
 _DIRECT_WITH = (27,)  # major versions of gunicorn whose internals are known here
 _FLUSH_AFTER = 1.0  # seconds: what came in is handed on by then, however little it is
@@ -41,6 +41,7 @@ class RequestBody:
 
     def __init__(self, environ: dict, length: int | None, pace: Pace):
         self.length, self.received = length, 0
+        self._broken_off: Problem | None = None
         self._pace = pace
         self._input = environ["wsgi.input"]
         self.connection = environ.get("gunicorn.socket")
@@ -63,24 +64,35 @@ class RequestBody:
         0 is the end of the body. Raises BodyCutOff when it ends before its length or a chunked body is not terminated,
         TooSlow and DeadlinePassed by the pace, RequestMalformed for bad chunks.
         """
+        if self._broken_off is not None:
+            raise self._broken_off
         count, began = 0, time.monotonic()
         while count < len(buffer):
             before = time.monotonic()
             try:
                 got = self._receive(buffer[count:])
-            except TimeoutError as exc:
-                raise TooSlow from exc
-            except OSError as exc:
-                raise BodyCutOff from exc
-            now = time.monotonic()
-            count += got
-            self.received += got
-            self._check_pace(now, now - before)
+                now = time.monotonic()
+                count += got
+                self.received += got
+                self._check_pace(now, now - before)
+            except Problem as exc:
+                if count == 0:
+                    raise
+                self._broken_off = exc  # what came before it is handed out first
+                break
             if got == 0 or now - began >= _FLUSH_AFTER:
                 break
         return count
 
     def _receive(self, view: memoryview) -> int:
+        try:
+            return self._receive_some(view)
+        except TimeoutError as exc:
+            raise TooSlow from exc
+        except OSError as exc:
+            raise BodyCutOff from exc
+
+    def _receive_some(self, view: memoryview) -> int:
         if self._pieces is not None:
             return self._next_piece(view)
         if self._prefix is None:

@@ -1,7 +1,10 @@
 """tus "Concatenation": one upload out of several, without a second copy where the file system can share the bytes."""
 
+import contextlib
+
 from services_app.store.current import current_store
 from services_app.store.digest import Sha256
+from services_app.store.errors import StoreError, StoreUnavailable
 from services_app.tokens.claims import Claims
 
 from . import actions, errors, policies, writers
@@ -24,7 +27,8 @@ def create_final(claims: Claims, new: actions.NewUpload) -> Upload:
     store = current_store()
     try:
         for waiting in gave_way:
-            store.discard(waiting)
+            with contextlib.suppress(StoreError):
+                store.discard(waiting)
         actions.set_length(upload, length)
         with writers.writing(upload):
             store.concatenate([(part.id, part.offset) for part in parts], upload.id)
@@ -33,10 +37,18 @@ def create_final(claims: Claims, new: actions.NewUpload) -> Upload:
                 media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
             actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
             commit(upload)
+    except actions.LeaseLost as exc:
+        raise errors.UploadInProgress from exc
     except errors.Problem as exc:
-        actions.abort(upload, exc.code)
-        store.discard(upload.id)
+        _give_up(upload, exc)
         raise
+    except StoreError as exc:
+        problem = errors.of_store(exc)
+        if upload.state == State.RECEIVING:
+            _give_up(upload, problem)
+            raise problem from exc
+        actions.release(upload)  # its bytes are durable: whoever asks next publishes them
+        raise errors.StoreUnavailable from exc
     return upload
 
 
@@ -47,12 +59,23 @@ def _part(claims: Claims, part_id) -> Upload:
     return part
 
 
+def _give_up(upload: Upload, problem: errors.Problem) -> None:
+    with contextlib.suppress(actions.LeaseLost, StoreError):
+        actions.abort(upload, problem.code)
+        current_store().discard(upload.id)
+
+
 def _digest(first: Upload, staged) -> Sha256:
     """The first part's digest goes on over the others, which are read once."""
-    digest = Sha256(bytes(first.digest_state)) if first.offset else Sha256()
-    buffer, at = memoryview(bytearray(1 << 20)), first.offset
+    try:
+        digest, at = Sha256(bytes(first.digest_state or b"")), first.offset
+    except ValueError:  # lost, or of another make
+        digest, at = Sha256(), 0
+    buffer = memoryview(bytearray(1 << 20))
     while at < staged.size:
         count = staged.read(buffer, at)
+        if count == 0:
+            raise StoreUnavailable
         digest.update(buffer[:count])
         at += count
     return digest

@@ -10,6 +10,7 @@ from collections import Counter
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from uuid import UUID
 
 from .models import Upload
 from .states import State
@@ -28,9 +29,9 @@ def is_abandoned(upload: Upload, now: datetime) -> bool:
     return upload.lease_until <= now or is_gone(upload.owner)
 
 
-def count_receiving(now: datetime) -> int:
-    """Uploads that are being received now, on every host; those of a process that crashed are not counted."""
-    receiving = Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now)
+def count_receiving(now: datetime, besides: UUID | None = None) -> int:
+    """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
+    receiving = Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now).exclude(id=besides)
     owners = Counter(receiving.values_list("owner", flat=True))
     return sum(count for name, count in owners.items() if not is_gone(name))
 

@@ -1,6 +1,7 @@
 """May this begin? One question, asked by pre-authorisation, by the page's small request and by the PUT itself."""
 
 import uuid
+from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -33,11 +34,18 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
     else:
         slot_for(claims)
     try:
-        store = current_store()
-        if not store.has_collection(claims.collection):
+        if not current_store().has_collection(claims.collection):
             raise errors.CollectionUnknown
-        if store.free_bytes() < (length or 0) + settings.UPLOAD_SPACE_RESERVE:
-            raise errors.NoSpace
+        _check_space(length or 0)
+    except StoreError as exc:
+        raise errors.of_store(exc) from exc
+
+
+def may_append(upload: Upload, size: int | None) -> None:
+    """Raise the Problem that `size` more bytes for this upload meet, if any, whatever its offset."""
+    _check_admission(timezone.now(), besides=upload.id)
+    try:
+        _check_space(size or 0)
     except StoreError as exc:
         raise errors.of_store(exc) from exc
 
@@ -74,6 +82,17 @@ def _check_parts(claims: Claims, length: int | None) -> None:
         raise errors.TooLarge
 
 
+def _check_admission(now: datetime, besides: uuid.UUID | None = None) -> None:
+    """Raises Busy. A request that takes over from an older one of the same upload, `besides`, adds none."""
+    if leases.count_receiving(now, besides) >= settings.UPLOAD_MAX_CONCURRENT:
+        raise errors.Busy
+
+
+def _check_space(size: int) -> None:
+    if current_store().free_bytes() < size + settings.UPLOAD_SPACE_RESERVE:
+        raise errors.NoSpace
+
+
 def size_limit(claims: Claims) -> int:
     """The most bytes that an upload under these claims may hold."""
     limit = min(claims.max_size, settings.UPLOAD_MAX_SIZE)
@@ -89,8 +108,7 @@ def slot_for(claims: Claims) -> tuple[int, list[Upload]]:
     now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, now.timestamp())
-    if leases.count_receiving(now) >= settings.UPLOAD_MAX_CONCURRENT:
-        raise errors.Busy
+    _check_admission(now)
     uploads = Upload.objects.select_related("grant").filter(grant_id=claims.jti, slot__isnull=False).order_by("id")
     held = {u.slot: u for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
     free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)

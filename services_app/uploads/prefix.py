@@ -40,8 +40,13 @@ class FollowingDigest:
         """The bytes are read back from the file instead, once it is their turn."""
 
     def state(self) -> bytes:
-        self._catch_up()
-        return self._digest.state()
+        """Nothing before it has caught up: what came is promised without waiting for the prefix to be read."""
+        if not self._lock.acquire(blocking=False):
+            return b""
+        try:
+            return self._digest.state() if self._read == self._staged.size else b""
+        finally:
+            self._lock.release()
 
     def hexdigest(self) -> str:
         self._catch_up()

@@ -1,6 +1,6 @@
 """What became of an upload whose request vanished (process killed, power lost)? Decided from what lies on the NAS.
 
-receiving   → waiting, at the last checkpoint
+receiving   → waiting, at the last checkpoint; aborted, when staging holds less than that
 committing  → committed, when the object stands under its final name, or its staged bytes are whole and can be published
             → aborted otherwise
 waiting     → aborted, when its sender has not come back in time
@@ -12,7 +12,7 @@ import uuid
 from django.utils import timezone
 
 from services_app.store.current import current_store
-from services_app.store.errors import ObjectUnknown, StoreError, StoreUncertain
+from services_app.store.errors import ObjectUnknown, StagedBytesLost, StoreError, StoreUncertain
 
 from . import actions, errors, leases, manifest, writers
 from .models import Upload
@@ -41,8 +41,7 @@ def settle(upload: Upload) -> State | None:
     """Bring one stale upload to its end; return its state, or None when somebody else did. Raises StoreUnavailable."""
     try:
         if upload.state == State.RECEIVING:
-            _check_the_lease(upload)
-            actions.wait(upload, problem=errors.BodyCutOff.code)
+            _settle_request(upload)
         elif upload.state == State.WAITING:
             actions.abort(upload, errors.UploadExpired.code)
             current_store().discard(upload.id)
@@ -71,21 +70,37 @@ def _settle_commit(upload: Upload) -> None:
         raise
 
 
-def _check_the_lease(upload: Upload) -> None:
-    """Make sure that this is the very lease that was found abandoned: a request may have come back to life since."""
-    same = Upload.objects.filter(id=upload.id, generation=upload.generation, lease_until=upload.lease_until)
-    if not same.update(owner=leases.owner()):
-        raise actions.LeaseLost
+def _settle_request(upload: Upload) -> None:
+    """Let the sender go on at the last checkpoint.
+
+    A request that lost its lease in a process that may still run can wake up in a write. From the moment that its
+    generation is over it promises nothing more; then its bytes are moved to another file, out of its reach.
+    """
+    may_wake_up = not leases.is_gone(upload.owner)
+    _take_over(upload)
+    try:
+        with writers.writing(upload):
+            if may_wake_up:
+                current_store().reseat(upload.id, upload.offset)
+    except StagedBytesLost:
+        actions.abort(upload, errors.UploadGone.code)
+        return
+    except StoreError:
+        actions.release(upload)
+        raise
+    actions.wait(upload, problem=errors.BodyCutOff.code)
 
 
 def _take_over(upload: Upload) -> None:
-    """Make an abandoned commit ours. Raises LeaseLost when somebody else was quicker."""
-    same = Upload.objects.filter(
-        id=upload.id, generation=upload.generation, state=State.COMMITTING, lease_until=upload.lease_until
-    )
-    ours = upload.contender + 1
-    lease = {"lease_until": timezone.now() + leases.LEASE, "owner": leases.owner()}
-    if not same.update(generation=ours, contender=ours, **lease):
+    """Make an abandoned upload ours. Raises LeaseLost when its request came back to life or somebody was quicker.
+
+    A request that waits for it with its hand raised stays the next one. The owner stays noted, or a second crash, of
+    ours, would hide that the first one may wake up.
+    """
+    found = {"generation": upload.generation, "contender": upload.contender, "lease_until": upload.lease_until}
+    same = Upload.objects.filter(id=upload.id, state=upload.state, **found)
+    ours = max(upload.contender, upload.generation + 1)
+    if not same.update(generation=ours, contender=ours, lease_until=timezone.now() + leases.LEASE):
         raise actions.LeaseLost
     upload.refresh_from_db()
 

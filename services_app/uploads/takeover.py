@@ -5,8 +5,7 @@
     newer: waiting → receiving, generation = its contender
 
 The newer one begins only after the older one has let go, so bytes of the two never interleave, and what the older one
-took is not lost. An older one whose process is gone cannot let go and need not. One that is silent beyond its lease may
-yet wake up in a write: its bytes are moved to another file first, out of its reach.
+took is not lost. An older one whose process is gone, or that lost its lease, is settled instead (recover.py).
 """
 
 import time
@@ -15,8 +14,6 @@ import uuid
 from django.db import transaction
 from django.db.models import F
 from django.utils import timezone
-
-from services_app.store.current import current_store
 
 from . import errors, leases, recover, writers
 from .models import Upload
@@ -83,13 +80,10 @@ def _look(upload_id: uuid.UUID) -> Upload:
 def _make_it_let_go(upload: Upload) -> None:
     """One step towards `waiting`. Raises the Problem of an upload that has ended or is being committed."""
     if upload.state == State.RECEIVING:
-        if leases.is_gone(upload.owner):
-            recover.settle(upload)
-        elif upload.lease_until <= timezone.now():
-            current_store().reseat(upload.id, upload.offset)
+        if leases.is_abandoned(upload, timezone.now()):
             recover.settle(upload)
         else:
-            writers.stop(upload.id)
+            writers.stop(upload.id, upload.contender)
     elif upload.state == State.COMMITTING:
         if not leases.is_abandoned(upload, timezone.now()):
             raise errors.UploadInProgress

@@ -10,13 +10,15 @@ be told means that its socket is shut for reading, so that a thread which waits 
 
 import contextlib
 import logging
+import operator
 import socket
 import threading
 import time
 import uuid
+from functools import reduce
 
-from django.db import DatabaseError, close_old_connections
-from django.db.models import F
+from django.db import close_old_connections
+from django.db.models import F, Q
 from django.utils import timezone
 
 from . import leases
@@ -31,8 +33,8 @@ WATCH_EVERY = 0.1  # seconds; a takeover is to take less than one
 class Writer:
     """One request that writes an upload. `superseded` says that it must stop before its next write."""
 
-    def __init__(self, connection: socket.socket | None):
-        self.superseded = False
+    def __init__(self, generation: int, connection: socket.socket | None):
+        self.generation, self.superseded = generation, False
         self._connection = connection
 
     def stop(self) -> None:
@@ -53,7 +55,7 @@ _watcher: threading.Thread | None = None
 def writing(upload: Upload, connection: socket.socket | None = None):
     """Register the current request as the writer of `upload` for the length of a `with` block."""
     global _watcher
-    writer = Writer(connection)
+    writer = Writer(upload.generation, connection)
     with _lock:
         _writers[upload.id] = writer
         if _watcher is None or not _watcher.is_alive():
@@ -68,11 +70,11 @@ def writing(upload: Upload, connection: socket.socket | None = None):
                 del _writers[upload.id]
 
 
-def stop(upload_id: uuid.UUID) -> None:
-    """Tell the writer of this upload to stop, if it is in this process."""
+def stop(upload_id: uuid.UUID, contender: int) -> None:
+    """Tell the writer of this upload to stop for a newer request, if it is in this process and older than that one."""
     with _lock:
         writer = _writers.get(upload_id)
-    if writer is not None:
+    if writer is not None and writer.generation < contender:
         writer.stop()
 
 
@@ -82,27 +84,28 @@ def _watch() -> None:
         with _lock:
             while not _writers:
                 _lock.wait()
-            ours = list(_writers)
+            ours = {upload_id: writer.generation for upload_id, writer in _writers.items()}
         try:
             close_old_connections()
-            for upload_id in contended():
-                stop(upload_id)
+            for upload_id, contender in contended():
+                stop(upload_id, contender)
             if time.monotonic() >= renew_at:
                 renew(ours)
                 renew_at = time.monotonic() + leases.RENEW_EVERY
-        except DatabaseError:
+        except Exception:  # whatever it was: without this thread every lease of the process would run out
             log.warning("takeovers unknown", exc_info=True)
         with _lock:
             _lock.wait(WATCH_EVERY)
 
 
-def renew(upload_ids: list[uuid.UUID]) -> None:
-    """Keep the leases of uploads that this process holds; one that somebody else took over is left alone."""
-    held = Upload.objects.filter(id__in=upload_ids, owner=leases.owner(), state__in=RUNNING)
-    held.update(lease_until=timezone.now() + leases.LEASE)
+def renew(held: dict[uuid.UUID, int]) -> None:
+    """Keep the leases of these uploads, held in these generations; one that somebody else took over is left alone."""
+    if held:
+        ours = reduce(operator.or_, (Q(id=upload_id, generation=held[upload_id]) for upload_id in held))
+        Upload.objects.filter(ours, state__in=RUNNING).update(lease_until=timezone.now() + leases.LEASE)
 
 
-def contended() -> list[uuid.UUID]:
-    """Uploads that this process writes and that a newer request wants."""
+def contended() -> list[tuple[uuid.UUID, int]]:
+    """Uploads that this process writes and that a newer request wants, with that request's number."""
     ours = Upload.objects.filter(owner=leases.owner(), state=State.RECEIVING, contender__gt=F("generation"))
-    return list(ours.values_list("id", flat=True))
+    return list(ours.values_list("id", "contender"))
