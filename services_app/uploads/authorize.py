@@ -40,6 +40,7 @@ def _judge(meta: dict, claims) -> None:
         upload = policies.own_upload(claims, uuid.UUID(path.removeprefix("/")))
         if upload.terminated or upload.state in (State.ABORTED, State.DELETED):
             raise errors.of_ended(upload)
+        policies.may_append(upload, int(length) if length.isdecimal() else None)
     elif method == "POST" and path == "/":
         announced = meta.get("HTTP_UPLOAD_LENGTH", "")
         part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"

@@ -3,12 +3,14 @@
 nginx has taken the token out of the URL and sends it as a Bearer token, so no path of this tier holds one.
 """
 
+import contextlib
 import uuid
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
+from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
 from . import actions, concat, errors, headers, policies, recover, render, takeover
@@ -40,7 +42,8 @@ def begin(request):
         upload, gave_way = actions.create(claims, new, receiving=receiving)
         request.upload_id = upload.id
         for waiting in gave_way:
-            current_store().discard(waiting)
+            with contextlib.suppress(StoreError):  # `recover` finds what stays
+                current_store().discard(waiting)
         if receiving:
             request.body_reader = RequestBody(meta, size, pace())
             receive(upload, request.body_reader, claims, append)
@@ -65,14 +68,16 @@ def append(request, upload_id: uuid.UUID):
         return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     if upload.state == State.COMMITTED and offset != upload.offset:
         raise errors.WrongOffset(upload.offset, offset)
+    policies.may_append(upload, size)
     upload = takeover.seize(upload_id)
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)
         _learn_length(request, upload, claims)
         _check_room(request, upload, claims, size)
-    except errors.Problem:
-        actions.wait(upload)
+    except BaseException:
+        with contextlib.suppress(actions.LeaseLost):
+            actions.wait(upload)
         raise
     request.body_reader = RequestBody(meta, size, pace())
     receive(upload, request.body_reader, claims, append)

@@ -5,6 +5,7 @@ body → count and bound → checksum and SHA-256 → type of the first bytes �
      → after the last byte: length and digest agree → publish → fsync folder → ledger and receipt → manifest
 """
 
+import contextlib
 import hashlib
 import logging
 import mmap
@@ -19,6 +20,7 @@ from services_app.tokens.claims import Claims
 from . import actions, errors, manifest, media, policies, prefix, writers
 from .body import RequestBody
 from .models import Protocol, Upload
+from .states import State
 
 log = logging.getLogger("sluice.uploads")
 
@@ -63,7 +65,8 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
     """Append `body` to an upload that this request holds, and commit it when it is complete.
 
     Afterwards it is `committed`, or `waiting` for more. Raises a Problem: after an interruption the upload waits with
-    all that came; after a checksum that differs with nothing of this request; after a refusal it is aborted. After
+    all that came; after a checksum that differs or a chunk that makes no sense at its last checkpoint; after a refusal it
+    is aborted. After
     StoreUnavailable from a folder's fsync, or from what follows it, `recover` settles it.
     """
     begun_at = upload.offset
@@ -80,7 +83,7 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
     except _INTERRUPTED as exc:
         _let_go(upload, exc, body)
         raise errors.UploadInProgress if writer.superseded else exc from exc
-    except (errors.ChecksumDiffers, errors.StoreUnavailable) as exc:
+    except (errors.ChecksumDiffers, errors.RequestMalformed, errors.StoreUnavailable) as exc:
         _let_go(upload, exc, body)
         raise
     except errors.Problem as exc:
@@ -91,7 +94,7 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
         raise errors.UploadGone from exc
     except StoreError as exc:
         # What was promised is durable since its checkpoint; what came after it was not promised.
-        problem = errors.of_store(exc)
+        problem = errors.of_store(exc) if upload.state == State.RECEIVING else errors.StoreUnavailable()
         _let_go(upload, problem, body)
         raise problem from exc
     except BaseException:
@@ -196,10 +199,16 @@ def _let_go(upload: Upload, problem: errors.Problem, body: RequestBody) -> None:
     extra = {"upload_id": upload.id, "code": problem.code, "received": body.received, "offset": upload.offset}
     log.warning("interrupted", extra=extra)
     try:
-        actions.wait(upload, problem=problem.code)
+        if upload.state == State.COMMITTING:
+            actions.release(upload)  # its bytes are durable: whoever comes next publishes them
+            return
         if upload.offset == 0:
-            current_store().discard(upload.id)  # nothing of it was promised
-    except (actions.LeaseLost, StoreError):
+            # Nothing of it was promised. Now, while it is ours: whoever goes on makes a file of the same name.
+            actions.keep_lease(upload)
+            with contextlib.suppress(StoreError):
+                current_store().discard(upload.id)
+        actions.wait(upload, problem=problem.code)
+    except actions.LeaseLost:
         log.warning("left to recover", extra={"upload_id": upload.id})
 
 
