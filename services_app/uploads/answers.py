@@ -9,6 +9,7 @@ import contextlib
 import json
 import time
 from functools import partial
+from http import HTTPStatus
 
 from django.http import HttpResponse
 
@@ -43,12 +44,18 @@ def problem_response(problem: Problem, request) -> HttpResponse:
     """The RFC 9457 answer, with Retry-After and Allow where they belong."""
     content = json.dumps(problem.document()).encode()
     kind = partial(DrainingResponse, environ=request.META) if _body_is_unread(request) else HttpResponse
-    response = kind(content, status=problem.status, content_type="application/problem+json")
+    # After any other refusal of its HEAD tus-js-client begins at byte 0; after this one it asks again.
+    status = HTTPStatus.LOCKED if _asks_by_tus(request) and problem.retry_after is not None else problem.status
+    response = kind(content, status=status, content_type="application/problem+json")
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
     if allowed := getattr(problem, "allowed", None):
         response["Allow"] = ", ".join(allowed)
     return response
+
+
+def _asks_by_tus(request) -> bool:
+    return request.method == "HEAD" and "HTTP_TUS_RESUMABLE" in request.META
 
 
 def _body_is_unread(request) -> bool:

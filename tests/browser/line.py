@@ -78,6 +78,8 @@ class Line:
             with self._lock:
                 self._connections.add(connection)
             connection.start()
+            # Held here, its sockets would stay half open after their end, until the next connection comes.
+            del client, connection
 
     def forget(self, connection: "_Connection") -> None:
         with self._lock:

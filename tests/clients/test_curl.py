@@ -71,3 +71,16 @@ def test_the_same_put_again_begins_anew_and_stores_one_object(own, place, file):
     cut_off(place, file)
     assert curl(own, "/u", *bearer(place.token), "--upload-file", str(file)).status == 201
     place.assert_stored_once(file)
+
+
+def test_a_length_that_comes_last_and_alone_completes_the_upload(own, place, file):
+    """tus, creation-defer-length: the sender of a stream may learn its end only after the last byte went out."""
+    post = ["--request", "POST", *bearer(place.token), *headers("Tus-Resumable: 1.0.0", "Upload-Defer-Length: 1")]
+    location = curl(own, "/u", *post).headers["location"]
+    path = location.removeprefix(own.url)
+    patch = ["--request", "PATCH", *bearer(place.token)]
+    first = curl(own, path, *patch, *headers(*TUS, "Upload-Offset: 0"), "--data-binary", f"@{file}")
+    assert (first.status, first.headers["upload-offset"]) == (204, str(SIZE))
+    last = curl(own, path, *patch, *headers(*TUS, f"Upload-Offset: {SIZE}", f"Upload-Length: {SIZE}"), "--data-binary", "")
+    assert (last.status, last.headers["upload-offset"]) == (204, str(SIZE))
+    place.assert_stored_once(file)
