@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from . import actions, errors, headers, policies, questions
 from .callers import from_nginx, token_claims
 from .middleware import problem_of
+from .protocols import ietf
 from .states import State
 
 
@@ -23,6 +24,8 @@ def authorize(request):
             actions.note_refusal(claims, problem.code)
         response = HttpResponse(status=403)
         response["X-Upload-Verdict"] = problem.code
+        if isinstance(problem, errors.TooLarge):
+            response["Upload-Limit"] = ietf.limits(policies.size_limit(claims))
         return response
     return HttpResponse(status=204)
 
@@ -34,7 +37,9 @@ def _judge(meta: dict, claims) -> None:
     if method not in allowed:
         raise errors.MethodNotAllowed(*allowed)
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
-    if method == "PUT":
+    if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
+        policies.may_upload(claims, _ietf_length(meta, length, coding))
+    elif method == "PUT":
         policies.may_upload(claims, headers.body_length(length, coding))
     elif method == "PATCH":
         upload = policies.own_upload(claims, uuid.UUID(path.removeprefix("/")))
@@ -45,3 +50,12 @@ def _judge(meta: dict, claims) -> None:
         announced = meta.get("HTTP_UPLOAD_LENGTH", "")
         part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"
         policies.may_upload(claims, int(announced) if announced.isdecimal() else None, part=part)
+
+
+def _ietf_length(meta: dict, length: str, coding: str) -> int | None:
+    """The length of a new upload of the draft, as far as its headers tell; lengths that contradict are the view's."""
+    said = {**meta, "CONTENT_LENGTH": length} | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
+    try:
+        return ietf.total_length(said, 0)
+    except errors.InconsistentLength:
+        return None

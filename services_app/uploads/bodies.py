@@ -29,6 +29,7 @@ def begin(request):
         raise errors.MethodNotAllowed("PUT", "POST", "GET", "HEAD", "OPTIONS")
     claims, meta = token_claims(request), request.META
     new, append = _parsed(request)
+    _tell_limits(request, claims)
     policies.may_upload(claims, new.length, part=new.concat == "partial")
     recover.settle_stale_uploads_of(claims.jti)
     if new.concat.startswith("final;"):
@@ -45,11 +46,8 @@ def begin(request):
             with contextlib.suppress(StoreError):  # `recover` finds what stays
                 current_store().discard(waiting)
         if receiving:
-            request.body_reader = RequestBody(meta, size, pace())
-            receive(upload, request.body_reader, claims, append)
-    response = _answer(request, upload, claims, status=201)
-    response["Location"] = f"{meta.get('HTTP_X_UPLOAD_BASE', '/u')}/{upload.id}"
-    return response
+            _receive(request, upload, claims, append)
+    return _answer(request, upload, claims, status=201)
 
 
 @from_nginx
@@ -59,15 +57,17 @@ def append(request, upload_id: uuid.UUID):
         raise errors.MethodNotAllowed("PATCH", "GET", "HEAD", "DELETE", "OPTIONS")
     claims, meta = token_claims(request), request.META
     offset, append = _parsed_append(request)
+    _tell_limits(request, claims)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
     if upload.concat.startswith("final;"):
         raise errors.FinalUpload
     size = _body_size(meta)
-    if upload.state == State.COMMITTED and offset == upload.offset and size == 0 and not upload.terminated:
-        return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
-    if upload.state == State.COMMITTED and offset != upload.offset:
-        raise errors.WrongOffset(upload.offset, offset)
+    if upload.state == State.COMMITTED and not upload.terminated:
+        if offset != upload.offset:
+            raise errors.WrongOffset(upload.offset, offset)
+        if size == 0 and append.final == ietf.is_spoken(meta):
+            return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     policies.may_append(upload, size)
     upload = takeover.seize(upload_id)
     try:
@@ -75,12 +75,15 @@ def append(request, upload_id: uuid.UUID):
             raise errors.WrongOffset(upload.offset, offset)
         _learn_length(request, upload, claims)
         _check_room(request, upload, claims, size)
+    except errors.LengthExceeded as exc:
+        actions.abort(upload, exc.code)
+        current_store().discard(upload.id)
+        raise
     except BaseException:
         with contextlib.suppress(actions.LeaseLost):
             actions.wait(upload)
         raise
-    request.body_reader = RequestBody(meta, size, pace())
-    receive(upload, request.body_reader, claims, append)
+    _receive(request, upload, claims, append)
     return _answer(request, upload, claims, status=204)
 
 
@@ -104,10 +107,27 @@ def _parsed_append(request) -> tuple[int, Append]:
         offset = ietf.number(meta, "HTTP_UPLOAD_OFFSET")
         if offset is None:
             raise errors.RequestMalformed
+        ietf.check_body_type(meta)
         return offset, ietf.append(meta)
     _speak_tus(request)
     tus.check_body_type(meta)
     return headers.whole_number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
+
+
+def _tell_limits(request, claims: Claims) -> None:
+    """The draft wants them beside a 413 at least."""
+    if ietf.is_spoken(request.META):
+        request.extra_headers["Upload-Limit"] = ietf.limits(policies.size_limit(claims))
+
+
+def _receive(request, upload: Upload, claims: Claims, append: Append) -> None:
+    request.body_reader = RequestBody(request.META, _body_size(request.META), pace())
+    try:
+        receive(upload, request.body_reader, claims, append)
+    except errors.Problem as exc:
+        if ietf.is_spoken(request.META) and ietf.is_of_the_target(exc):
+            request.extra_headers["Upload-Complete"] = "?1"
+        raise
 
 
 def _speak_tus(request) -> None:
@@ -137,7 +157,7 @@ def _check_room(request, upload: Upload, claims: Claims, size: int | None) -> No
     if size is None:
         return
     if upload.length is not None and upload.offset + size > upload.length:
-        raise errors.InconsistentLength if ietf.is_spoken(request.META) else errors.TooLarge
+        raise errors.LengthExceeded if ietf.is_spoken(request.META) else errors.TooLarge
     if upload.offset + size > policies.size_limit(claims):
         raise errors.TooLarge
 
@@ -158,6 +178,8 @@ def _answer(request, upload: Upload, claims: Claims, *, status: int) -> HttpResp
         request.extra_headers.update({"Upload-Offset": str(upload.offset), **tus.expires(upload)})
     if done:
         request.extra_headers["Repr-Digest"] = headers.digest_field(upload.sha256)
+    if status == 201:
+        request.extra_headers["Location"] = f"{meta.get('HTTP_X_UPLOAD_BASE', '/u')}/{upload.id}"
     return JsonResponse(render.one(upload), status=status) if done and status != 204 else HttpResponse(status=status)
 
 

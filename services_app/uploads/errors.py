@@ -95,6 +95,18 @@ class InconsistentLength(Problem):
     type = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
 
 
+class LengthNotReached(InconsistentLength):
+    """The request that was to complete the upload did not bring all of it. What came is kept."""
+
+    detail = "The upload is shorter than was announced. Go on where it stands."
+
+
+class LengthExceeded(InconsistentLength):
+    """More bytes than announced: the upload is over."""
+
+    detail = "The upload is longer than was announced. Nothing was stored."
+
+
 class ChecksumUnsupported(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "checksum_unsupported"
     title, detail = "Unknown kind of checksum", "Tus-Checksum-Algorithm lists those that are known."
@@ -237,6 +249,12 @@ class UploadInProgress(Problem):
 class ChecksumDiffers(Problem):
     status, code = 460, "checksum_differs"
     title, detail = "The bytes were damaged on the way", "Nothing of this request was kept. Send it again."
+
+
+class ContentDigestDiffers(ChecksumDiffers):
+    """The same for whoever does not speak tus, whose 460 is no registered status."""
+
+    status = HTTPStatus.UNPROCESSABLE_ENTITY
 
 
 class SlowDown(Problem):

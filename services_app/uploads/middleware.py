@@ -7,6 +7,7 @@ from services_app.tokens.errors import TokenRefused
 
 from . import errors
 from .answers import problem_response
+from .protocols import ietf, tus
 
 log = logging.getLogger("sluice.uploads")
 
@@ -35,6 +36,8 @@ class ProblemMiddleware:
         problem = problem_of(exc, request)
         if isinstance(problem, errors.WrongOffset):
             request.extra_headers["Upload-Offset"] = str(problem.offset)
+        if isinstance(problem, errors.AppendTypeRefused):
+            request.extra_headers["Accept-Patch"] = f"{tus.BODY_TYPE}, {ietf.BODY_TYPE}"  # RFC 5789 section 2.2
         return problem_response(problem, request)
 
 

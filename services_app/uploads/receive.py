@@ -37,11 +37,14 @@ _INTERRUPTED = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed)
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
 
-    `checksum` is an algorithm of hashlib and the digest that this body must have.
+    `checksum` is an algorithm of hashlib and the digest that this body must have. The problems are how its protocol puts
+    it that the digest is another one, or that there are more bytes than announced.
     """
 
     final: bool = False
     checksum: tuple[str, bytes] | None = None
+    checksum_problem: type[errors.Problem] = errors.ChecksumDiffers
+    excess_problem: type[errors.Problem] = errors.LengthDiffers
 
 
 class _Running:
@@ -83,7 +86,7 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
     except _INTERRUPTED as exc:
         _let_go(upload, exc, body)
         raise errors.UploadInProgress if writer.superseded else exc from exc
-    except (errors.ChecksumDiffers, errors.RequestMalformed, errors.StoreUnavailable) as exc:
+    except (errors.ChecksumDiffers, errors.LengthNotReached, errors.RequestMalformed, errors.StoreUnavailable) as exc:
         _let_go(upload, exc, body)
         raise
     except errors.Problem as exc:
@@ -122,6 +125,9 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
             running.save()
             actions.wait(upload)
             return
+        if append.final and upload.length is not None and staged.size < upload.length:
+            running.save()
+            raise errors.LengthNotReached
         sha256 = running.digest.hexdigest()
         media_type = check_whole(upload, claims, staged, running.media_type, sha256)
         staged.finish()
@@ -151,10 +157,10 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
     save_at, log_at = time.monotonic() + CHECKPOINT_EVERY, PROGRESS_EVERY
     while count := body.fill(buffer):
-        if writer.superseded:
-            raise errors.BodyCutOff
+        if stopping := writer.superseded:
+            actions.keep_lease(upload)  # still ours: what came before the newer request is kept
         if staged.size + count > limit:
-            raise errors.TooLarge if upload.length is None else errors.LengthDiffers
+            raise errors.TooLarge if upload.length is None else append.excess_problem
         chunk = buffer[:count]
         running.digest.update(chunk)
         if checksum is not None:
@@ -169,9 +175,11 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if body.received >= log_at:
             log.debug("progress", extra={"upload_id": upload.id, "received": body.received})
             log_at = body.received + PROGRESS_EVERY
+        if stopping:
+            raise errors.BodyCutOff
     if checksum is not None and checksum.digest() != append.checksum[1]:
         staged.cut(running.started_at)
-        raise errors.ChecksumDiffers
+        raise append.checksum_problem
 
 
 def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: str, sha256: str) -> str:

@@ -1,5 +1,9 @@
 """Resumable Uploads for HTTP: draft-ietf-httpbis-resumable-upload.
 
+The text followed is the editors' copy of July 2026, which is -12, and what was merged after it (-13: a completing request
+must bring the offset to the length; offset retrieval need not tell Upload-Complete, though it may). Of -15 only the first
+page could be read. The names of sections are the draft's.
+
 No 104 interim response is ever sent: nginx would pass it on as the final one. The draft's fields are structured fields
 (RFC 9651); one that is none is ignored whole, as the draft demands.
 """
@@ -16,10 +20,24 @@ from services_app.uploads.states import State
 
 BODY_TYPE = "application/partial-upload"
 
-_PARAMETERS = r"(?:[ ]*;[ ]*[a-z*][a-z0-9_.*-]*(?:=[!-~ ]*)?)*"
-_BOOLEAN = re.compile(rf"[ ]*\?([01]){_PARAMETERS}[ ]*")
-_INTEGER = re.compile(rf"[ ]*([0-9]{{1,15}}){_PARAMETERS}[ ]*")
-_SHA = re.compile(r"(?:^|,)[ \t]*(sha-256|sha-512)=:([A-Za-z0-9+/]+={0,2}):")
+# RFC 9651 section 3.3: every kind of bare item, since any may be the value of a parameter. A parameter is ignored.
+_BARE_ITEM = "|".join(
+    (
+        r"-?[0-9]{1,12}\.[0-9]{1,3}",
+        r"@?-?[0-9]{1,15}",
+        r'"(?:[ !#-\[\]-~]|\\["\\])*"',
+        r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*",
+        r":[A-Za-z0-9+/]*={0,2}:",
+        r"\?[01]",
+        r'%"(?:[ !#$&-~]|%[0-9a-f]{2})*"',
+    )
+)
+_PARAMETERS = rf"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_BARE_ITEM}))?)*"
+_BOOLEAN = re.compile(rf" *\?([01]){_PARAMETERS} *")
+_INTEGER = re.compile(rf" *(-0{{1,15}}|[0-9]{{1,15}}){_PARAMETERS} *")
+
+_NAMES_SHA = re.compile(r"[ \t]*(sha-256|sha-512)[ \t]*(?:[=;]|$)", re.IGNORECASE)
+_SHA = re.compile(rf"[ \t]*(sha-256=:[A-Za-z0-9+/]{{43}}=:|sha-512=:[A-Za-z0-9+/]{{86}}==:){_PARAMETERS}[ \t]*")
 
 
 def completeness(meta: dict) -> bool | None:
@@ -36,15 +54,17 @@ def number(meta: dict, name: str) -> int | None:
 
 def is_spoken(meta: dict) -> bool:
     """Whether a request means this protocol."""
-    content_type = meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()
-    return completeness(meta) is not None or content_type == BODY_TYPE
+    return completeness(meta) is not None or _content_type(meta) == BODY_TYPE
 
 
 def new_upload(meta: dict) -> NewUpload:
     """Section "Upload Creation". Raises InconsistentLength or RequestMalformed."""
+    length, content = total_length(meta, 0), _content_length(meta)
+    if None not in (length, content) and content > length:
+        raise errors.InconsistentLength
     return NewUpload(
         protocol=Protocol.IETF,
-        length=total_length(meta, 0),
+        length=length,
         name=headers.file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
         sha256=headers.announced_digest(meta.get("HTTP_REPR_DIGEST", "")),
     )
@@ -52,10 +72,8 @@ def new_upload(meta: dict) -> NewUpload:
 
 def total_length(meta: dict, offset: int) -> int | None:
     """Section "Length": what a request at `offset` says about the whole. Raises InconsistentLength."""
-    announced, content = number(meta, "HTTP_UPLOAD_LENGTH"), meta.get("CONTENT_LENGTH", "")
-    deduced = None
-    if completeness(meta) and content.isdecimal() and "HTTP_TRANSFER_ENCODING" not in meta:
-        deduced = offset + int(content)
+    announced, content = number(meta, "HTTP_UPLOAD_LENGTH"), _content_length(meta)
+    deduced = offset + content if completeness(meta) and content is not None else None
     if None not in (announced, deduced) and announced != deduced:
         raise errors.InconsistentLength
     return deduced if announced is None else announced
@@ -66,13 +84,18 @@ def append(meta: dict) -> Append:
     final = completeness(meta)
     if final is None:
         raise errors.RequestMalformed
-    match = _SHA.search(meta.get("HTTP_CONTENT_DIGEST", ""))
-    if match is None:
-        return Append(final=final)
-    try:
-        return Append(final=final, checksum=(match[1].replace("-", ""), base64.b64decode(match[2], validate=True)))
-    except ValueError as exc:
-        raise errors.RequestMalformed from exc
+    return Append(
+        final=final,
+        checksum=_content_digest(meta),
+        checksum_problem=errors.ContentDigestDiffers,
+        excess_problem=errors.LengthExceeded,
+    )
+
+
+def check_body_type(meta: dict) -> None:
+    """Section "Upload Append": what is appended is an application/partial-upload. Raises AppendTypeRefused."""
+    if _content_type(meta) != BODY_TYPE:
+        raise errors.AppendTypeRefused
 
 
 def state_headers(upload: Upload, max_size: int) -> dict[str, str]:
@@ -93,3 +116,32 @@ def limits(max_size: int, upload: Upload | None = None) -> str:
     if upload is not None and upload.state in (State.WAITING, State.RECEIVING):
         value += f", max-age={max(0, int(upload.expires_at.timestamp() - time.time()))}"
     return value
+
+
+def is_of_the_target(problem: errors.Problem) -> bool:
+    """Section "Completeness": whether a refusal comes from what the bytes are, so that the upload is over (`?1`)."""
+    return isinstance(problem, errors.TypeRefused | errors.DigestDiffers | errors.LengthDiffers)
+
+
+def _content_digest(meta: dict) -> tuple[str, bytes] | None:
+    """The first digest of this content that is checked here. Raises RequestMalformed for one that cannot be read."""
+    for member in meta.get("HTTP_CONTENT_DIGEST", "").split(","):
+        if _NAMES_SHA.match(member):
+            match = _SHA.fullmatch(member)
+            if match is None:
+                raise errors.RequestMalformed
+            algorithm, _, encoded = match[1].partition("=:")
+            return algorithm.replace("-", ""), base64.b64decode(encoded.rstrip(":"))
+    return None
+
+
+def _content_length(meta: dict) -> int | None:
+    """Bytes of this request, None for a chunked body; a request that says neither has none."""
+    if "HTTP_TRANSFER_ENCODING" in meta:
+        return None
+    length = meta.get("CONTENT_LENGTH", "")
+    return headers.whole_number(length) if length else 0
+
+
+def _content_type(meta: dict) -> str:
+    return meta.get("CONTENT_TYPE", "").partition(";")[0].strip().lower()

@@ -1,0 +1,90 @@
+"""Section 10 Integrity Digests."""
+
+import base64
+import hashlib
+
+import pytest
+
+BODY = b" world"
+
+
+def field(algorithm: str, content: bytes) -> str:
+    digest = hashlib.new(algorithm.replace("-", ""), content).digest()
+    return f"{algorithm}=:{base64.b64encode(digest).decode()}:"
+
+
+ALGORITHMS = pytest.mark.parametrize("algorithm", ["sha-256", "sha-512"])
+
+
+@ALGORITHMS
+def test_an_append_with_its_content_digest_is_taken(begun, algorithm):
+    assert begun.append(5, BODY, content_digest=field(algorithm, BODY)).status == 204
+    assert begun.offset() == 11
+
+
+@ALGORITHMS
+@pytest.mark.parametrize("complete", ["?0", "?1"])
+def test_content_that_differs_from_its_digest_is_not_appended_and_the_failure_is_told(
+    begun, stored, algorithm, complete
+):
+    reply = begun.append(5, BODY, complete=complete, content_digest=field(algorithm, b" WORLD"))
+    assert (reply.status, reply.headers["Upload-Complete"]) == (422, "?0")
+    assert reply.json()["code"] == "checksum_differs"
+    assert begun.offset() == 5
+    assert begun.append(5, BODY, complete="?1", content_digest=field(algorithm, BODY)).status == 201
+    assert stored(begun.location) == b"hello world"
+
+
+@ALGORITHMS
+def test_a_creation_with_content_that_differs_from_its_digest_stores_nothing(client, algorithm):
+    reply = client.create(b"hello", content_digest=field(algorithm, b"HELLO"))
+    assert (reply.status, reply.headers["Upload-Complete"]) == (422, "?0")
+    assert client.create(b"hello", content_digest=field(algorithm, b"hello")).status == 201
+    assert client.offset() == 5
+
+
+def test_a_digest_of_an_unknown_kind_is_passed_over(begun):
+    assert begun.append(5, BODY, content_digest="md5=:AAAA:, unixsum=:AAAA:").status == 204
+
+
+def test_the_known_one_among_several_is_compared(begun):
+    both = f"md5=:AAAA:, {field('sha-256', b'other')};a=1"
+    assert begun.append(5, BODY, content_digest=both).status == 422
+
+
+@pytest.mark.parametrize("value", ["sha-256=abc", "sha-256=:AAAA:", "sha-512", "SHA-256=:!!:", "sha-256=::"])
+def test_a_digest_that_cannot_be_read_is_400_and_changes_nothing(begun, value):
+    assert begun.append(5, BODY, content_digest=value).status == 400
+    assert begun.offset() == 5
+
+
+def test_a_whole_upload_that_agrees_with_its_repr_digest_is_stored(client, stored):
+    client.create(b"hello", repr_digest=field("sha-256", b"hello world"))
+    assert client.append(5, BODY, complete="?1").status == 201
+    assert stored(client.location) == b"hello world"
+
+
+def test_a_whole_upload_that_differs_from_its_repr_digest_has_failed_and_nothing_is_visible(client, nothing_stored):
+    client.create(b"hello", repr_digest=field("sha-256", b"something else"))
+    reply = client.append(5, BODY, complete="?1")
+    assert (reply.status, reply.headers["Upload-Complete"]) == (422, "?1")
+    assert reply.json()["code"] == "digest_differs"
+    assert client.ask().status == 410
+    nothing_stored(client.location.rsplit("/", 1)[1])
+
+
+def test_one_whole_request_that_differs_from_its_repr_digest_has_failed(client):
+    reply = client.create(b"hello", complete="?1", repr_digest=field("sha-256", b"something else"))
+    assert (reply.status, reply.headers["Upload-Complete"]) == (422, "?1")
+
+
+@pytest.mark.parametrize("want", [None, "sha-256=1", "sha-256=10, sha-512=3"])
+def test_the_final_answer_holds_the_digest_of_the_representation(client, want):
+    client.create(b"hello", want_repr_digest=want)
+    assert client.append(5, BODY, complete="?1").headers["Repr-Digest"] == field("sha-256", b"hello world")
+    assert client.append(11, complete="?1").headers["Repr-Digest"] == field("sha-256", b"hello world")
+
+
+def test_a_whole_request_is_answered_with_its_digest_too(client):
+    reply = client.create(b"hello", complete="?1", want_repr_digest="sha-256=1")
+    assert reply.headers["Repr-Digest"] == field("sha-256", b"hello")
