@@ -133,21 +133,20 @@ def grant_token(token_key):
 @pytest.fixture
 def control(settings, client):
     """Requests to the control listener, from nginx unless told otherwise."""
-    settings.ROOT_URLCONF = "services_app.config.urls_control"
-    return _caller(client)
+    return _caller(client, settings, "services_app.config.urls_control")
 
 
 @pytest.fixture
 def uploads(settings, client):
     """Requests to the uploads listener, from nginx unless told otherwise."""
-    settings.ROOT_URLCONF = "services_app.config.urls_uploads"
-    return _caller(client)
+    return _caller(client, settings, "services_app.config.urls_uploads")
 
 
-def _caller(client):
+def _caller(client, settings, urls):
     def call(method, path, *, token=None, body=b"", peer=None, **meta):
         import io
 
+        settings.ROOT_URLCONF = urls  # a test may call both listeners
         extra = {"gunicorn.socket": making.Connection(NGINX) if peer is None else peer, "wsgi.input": io.BytesIO(body)}
         if token is not None:
             extra["HTTP_AUTHORIZATION"] = f"Bearer {token}"

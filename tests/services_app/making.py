@@ -135,10 +135,28 @@ def claims_object(**changed):
     return Claims.parse(payload(time.time(), **changed))
 
 
-def announced(length: int | None = 4, sha256: str | None = None, name: str = "scan.zip"):
-    from services_app.uploads.headers import Announced
+def announced(length: int | None = 4, sha256: str | None = None, name: str = "scan.zip", protocol="whole", **more):
+    """What a sender says as it begins: a whole file by PUT, unless told otherwise."""
+    from services_app.uploads.actions import NewUpload
 
-    return Announced(length=length, sha256=sha256, name=name)
+    return NewUpload(protocol=protocol, length=length, sha256=sha256, name=name, **more)
+
+
+def begun(claims, new, *, receiving=True):
+    """An upload that was created and, with `receiving`, is held by a request of this process."""
+    from services_app.uploads import actions
+
+    upload, _ = actions.create(claims, new, receiving=receiving)
+    return upload
+
+
+def received(body, claims, new, *, final=True, checksum=None):
+    """A new upload after one request with this body: committed, waiting, or the Problem that it met."""
+    from services_app.uploads import receive
+
+    upload = begun(claims, new)
+    receive.receive(upload, body, claims, receive.Append(final=final, checksum=checksum))
+    return upload
 
 
 def request_body(content: bytes, length: int | None = None, **pace):

@@ -4,7 +4,7 @@ import time
 
 import pytest
 
-from services_app.uploads import views
+from services_app.uploads import authorize
 from services_app.uploads.models import Grant, Upload
 from tests.services_app.making import stored_files
 
@@ -45,9 +45,12 @@ def grant_of(token):
         ("GET", "/"),
         ("HEAD", "/"),
         ("OPTIONS", "/"),
+        ("POST", "/"),
         ("POST", "/check"),
         ("GET", f"/{ID}"),
         ("HEAD", f"/{ID}"),
+        ("DELETE", f"/{ID}"),
+        ("OPTIONS", f"/{ID}"),
     ],
 )
 def test_what_is_allowed_gets_204_and_the_grants_id_and_leaves_no_trace(ask, grant_token, method, path):
@@ -58,8 +61,8 @@ def test_what_is_allowed_gets_204_and_the_grants_id_and_leaves_no_trace(ask, gra
 
 @pytest.mark.parametrize(
     ("method", "path"),
-    [("POST", "/"), ("DELETE", "/"), ("PATCH", "/"), ("", "/"), ("put", "/"), ("GET", "/check"), ("PUT", "/check"),
-     ("PUT", f"/{ID}"), ("DELETE", f"/{ID}"), ("PUT", ""), ("TRACE", "/")],
+    [("DELETE", "/"), ("PATCH", "/"), ("", "/"), ("put", "/"), ("GET", "/check"), ("PUT", "/check"),
+     ("PUT", f"/{ID}"), ("POST", f"/{ID}"), ("PUT", ""), ("TRACE", "/")],
 )  # fmt: skip
 def test_any_other_method_is_refused(ask, grant_token, method, path):
     assert ask(method, path, token=grant_token())[:2] == (403, "method_not_allowed")
@@ -137,10 +140,10 @@ def test_a_question_without_a_body_needs_no_space_and_no_store(ask, grant_token,
 def test_a_grant_in_use_is_a_verdict(ask, grant_token):
     from services_app.uploads import actions
     from services_app.uploads.callers import verifier
-    from tests.services_app.making import announced
+    from tests.services_app.making import announced, begun
 
     token = grant_token()
-    upload = actions.claim(verifier().verify(token), announced())
+    upload = begun(verifier().verify(token), announced())
     assert ask(token=token)[1] == "upload_in_progress"
     actions.begin_commit(upload, size=4, sha256="ab" * 32, media_type="text/plain")
     actions.complete(upload)
@@ -151,7 +154,7 @@ def test_a_fault_of_our_own_is_a_verdict_and_is_logged(ask, grant_token, monkeyp
     def broken(*args):
         raise RuntimeError("canary")
 
-    monkeypatch.setattr(views.policies, "may_upload", broken)
+    monkeypatch.setattr(authorize.policies, "may_upload", broken)
     assert ask(token=grant_token())[:2] == (403, "internal_error")
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["internal error"]
 
@@ -160,3 +163,47 @@ def test_asking_stores_nothing(ask, grant_token, nas):
     ask(token=grant_token())
     ask(token=grant_token(max_size=1))
     assert stored_files(nas) == []
+
+
+@pytest.fixture
+def waiting(grant_token, known_store):
+    """(token, an upload under it that waits at offset 0)"""
+    from services_app.uploads.callers import verifier
+    from tests.services_app.making import announced, begun
+
+    token = grant_token()
+    return token, begun(verifier().verify(token), announced(), receiving=False)
+
+
+def test_an_append_to_an_upload_of_ones_own_is_let_through_whatever_its_offset(ask, waiting):
+    token, upload = waiting
+    assert ask("PATCH", f"/{upload.id}", token=token)[:2] == (204, None)
+    assert ask("PATCH", f"/{upload.id}", length="", coding="chunked", token=token)[:2] == (204, None)
+
+
+@pytest.mark.parametrize(
+    ("code", "claims"), [("upload_unknown", {}), ("upload_not_yours", {"upload_id": ID}), ("token_expired", {"exp": 5})]
+)
+def test_an_append_to_an_upload_of_another_is_a_verdict(ask, waiting, grant_token, code, claims):
+    _, upload = waiting
+    assert ask("PATCH", f"/{upload.id}", token=grant_token(**claims))[:2] == (403, code)
+
+
+def test_an_append_to_what_has_ended_is_a_verdict(ask, waiting):
+    from services_app.uploads import actions
+
+    token, upload = waiting
+    actions.abort(upload, "superseded")
+    assert ask("PATCH", f"/{upload.id}", token=token)[:2] == (403, "superseded")
+
+
+def test_an_append_is_admitted_like_a_put(ask, waiting, settings):
+    from tests.services_app.making import announced, begun, claims_object
+
+    token, upload = waiting
+    settings.UPLOAD_MAX_CONCURRENT = 1
+    begun(claims_object(), announced())
+    assert ask("PATCH", f"/{upload.id}", token=token)[1] == "busy"
+    settings.UPLOAD_MAX_CONCURRENT = 2
+    settings.UPLOAD_SPACE_RESERVE = 1 << 60
+    assert ask("PATCH", f"/{upload.id}", token=token)[1] == "no_space"

@@ -210,8 +210,23 @@ def test_a_request_past_its_deadline_ends_however_fast_it_is(wire, monkeypatch):
     body, _ = request(receiver, 1000, Pace(idle_timeout=5, min_rate=0, window=60, deadline=10))
     body.fill(memoryview(bytearray(10)))
     clock.now += 11
+    assert body.fill(memoryview(bytearray(10))) == 10  # it came, so it is handed on
     with pytest.raises(DeadlinePassed):
         body.fill(memoryview(bytearray(10)))
+    assert body.received == 20
+
+
+def test_what_came_before_a_body_broke_off_is_handed_on_first(wire):
+    sender, receiver = wire
+    body, _ = request(receiver, 1000)
+    sender.sendall(b"x" * 10)
+    sender.close()
+    buffer = memoryview(bytearray(1000))
+    assert body.fill(buffer) == 10 and bytes(buffer[:10]) == b"x" * 10
+    for _ in range(2):
+        with pytest.raises(BodyCutOff):
+            body.fill(buffer)
+    assert body.received == 10
 
 
 def test_what_came_in_is_handed_on_within_about_a_second(wire, monkeypatch):

@@ -1,4 +1,4 @@
-"""Single use: a grant has so many slots, an upload holds one from claimed to committed, an abort gives it back."""
+"""Single use: a grant has so many slots, an upload holds one from created to committed, an abort gives it back."""
 
 import threading
 from datetime import timedelta
@@ -12,7 +12,7 @@ from services_app.tokens.errors import TokenStartBy
 from services_app.uploads import actions, errors, leases, policies
 from services_app.uploads.models import Grant, Upload
 from services_app.uploads.states import NEXT, RUNNING, State
-from tests.services_app.making import announced, claims_object
+from tests.services_app.making import announced, begun, claims_object
 
 pytestmark = pytest.mark.django_db
 
@@ -29,18 +29,18 @@ def claims():
 
 def test_the_ways_between_states_are_exactly_these():
     assert NEXT == {
-        "receiving": {"committing", "aborted"},
+        "waiting": {"receiving", "aborted"},
+        "receiving": {"waiting", "committing", "aborted"},
         "committing": {"committed", "aborted"},
         "committed": {"deleted"},
         "aborted": set(),
         "deleted": set(),
     }
-    assert set(NEXT) == set(State) and set(RUNNING) == {
-        state for state, following in NEXT.items() if "aborted" in following
-    }
+    assert set(NEXT) == set(State) and set(RUNNING) == {"receiving", "committing"}
 
 
 WAYS = {
+    State.WAITING: actions.wait,
     State.COMMITTING: lambda u: actions.begin_commit(u, size=1, sha256="", media_type=""),
     State.COMMITTED: actions.complete,
     State.ABORTED: lambda u: actions.abort(u, "body_cut_off"),
@@ -51,7 +51,7 @@ WAYS = {
 @pytest.mark.parametrize("source", list(State))
 @pytest.mark.parametrize("to", list(WAYS))
 def test_a_change_that_the_table_does_not_know_changes_nothing(claims, source, to):
-    upload = actions.claim(claims, announced())
+    upload = begun(claims, announced())
     Upload.objects.filter(id=upload.id).update(state=source, slot=None, size=1, sha256="ab" * 32, media_type="a/b")
     upload.refresh_from_db()
     before = Entry.objects.count()
@@ -65,7 +65,7 @@ def test_a_change_that_the_table_does_not_know_changes_nothing(claims, source, t
 
 
 def test_a_claim_keeps_what_was_announced_and_nothing_of_the_token(claims):
-    upload = actions.claim(claims, announced(length=7, name="scan.zip"))
+    upload = begun(claims, announced(length=7, name="scan.zip"))
     upload.refresh_from_db()
     assert (upload.grant_id, upload.slot, upload.state, upload.generation) == (claims.jti, 0, "receiving", 1)
     assert (upload.length, upload.safe_name, upload.size, upload.receipt) == (7, "scan.zip", None, "")
@@ -74,47 +74,47 @@ def test_a_claim_keeps_what_was_announced_and_nothing_of_the_token(claims):
 
 
 def test_a_second_upload_under_a_running_grant_is_in_progress(claims):
-    actions.claim(claims, announced())
+    begun(claims, announced())
     with pytest.raises(errors.UploadInProgress):
-        actions.claim(claims, announced())
+        begun(claims, announced())
 
 
 def test_a_grant_that_was_used_up_says_that_its_file_is_stored(claims):
-    commit(actions.claim(claims, announced()))
+    commit(begun(claims, announced()))
     with pytest.raises(errors.AlreadyCommitted):
-        actions.claim(claims, announced())
+        begun(claims, announced())
 
 
 def test_a_deletion_does_not_renew_the_grant(claims):
-    upload = actions.claim(claims, announced())
+    upload = begun(claims, announced())
     commit(upload)
     actions.mark_deleted(upload)
     with pytest.raises(errors.AlreadyCommitted):
-        actions.claim(claims, announced())
+        begun(claims, announced())
 
 
 def test_an_abort_frees_the_slot_and_is_remembered(claims):
-    upload = actions.claim(claims, announced())
+    upload = begun(claims, announced())
     actions.abort(upload, "too_slow")
     assert Grant.objects.get().last_refusal == "too_slow"
-    again = actions.claim(claims, announced())
+    again = begun(claims, announced())
     assert again.slot == 0 and again.id != upload.id
     assert Grant.objects.get().last_refusal == ""
 
 
 def test_a_grant_for_three_takes_three_and_says_what_it_waits_for():
     claims = claims_object(max_uploads=3)
-    first, second, third = (actions.claim(claims, announced()) for _ in range(3))
+    first, second, third = (begun(claims, announced()) for _ in range(3))
     assert [first.slot, second.slot, third.slot] == [0, 1, 2]
     commit(first)
     with pytest.raises(errors.UploadInProgress):
-        actions.claim(claims, announced())
+        begun(claims, announced())
     actions.abort(second, "body_cut_off")
-    assert actions.claim(claims, announced()).slot == 1
+    assert begun(claims, announced()).slot == 1
 
 
 def test_an_aborted_upload_cannot_hold_a_slot(claims):
-    upload = actions.claim(claims, announced())
+    upload = begun(claims, announced())
     with pytest.raises(IntegrityError), transaction.atomic():
         Upload.objects.filter(id=upload.id).update(state=State.ABORTED)
 
@@ -122,23 +122,23 @@ def test_an_aborted_upload_cannot_hold_a_slot(claims):
 def test_start_by_bounds_the_first_use_only(claims):
     late = claims_object(jti=str(claims.jti), start_by=int(timezone.now().timestamp()) - 60)
     with pytest.raises(TokenStartBy):
-        actions.claim(late, announced())
+        begun(late, announced())
     assert not Grant.objects.exists()
-    actions.abort(actions.claim(claims, announced()), "body_cut_off")
-    assert actions.claim(late, announced()).slot == 0
+    actions.abort(begun(claims, announced()), "body_cut_off")
+    assert begun(late, announced()).slot == 0
 
 
 def test_a_refusal_does_not_count_as_first_use(claims):
     late = claims_object(jti=str(claims.jti), start_by=int(timezone.now().timestamp()) - 60)
     actions.note_refusal(claims, "too_large")
     with pytest.raises(TokenStartBy):
-        actions.claim(late, announced())
+        begun(late, announced())
 
 
 def test_a_refusal_that_is_noted_late_leaves_the_first_use_alone(claims):
     actions.note_refusal(claims, "too_large")
     stale = actions._grant(claims)
-    actions.claim(claims, announced())
+    begun(claims, announced())
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr(actions, "_grant", lambda _: stale)  # as a rival request read it before the claim
         actions.note_refusal(claims, "upload_in_progress")
@@ -147,25 +147,25 @@ def test_a_refusal_that_is_noted_late_leaves_the_first_use_alone(claims):
 
 def test_admission_counts_uploads_that_are_receiving(settings):
     settings.UPLOAD_MAX_CONCURRENT = 2
-    first, _ = (actions.claim(claims_object(), announced()) for _ in range(2))
+    first, _ = (begun(claims_object(), announced()) for _ in range(2))
     with pytest.raises(errors.Busy):
-        actions.claim(claims_object(), announced())
+        begun(claims_object(), announced())
     actions.abort(first, "body_cut_off")
-    assert actions.claim(claims_object(), announced())
+    assert begun(claims_object(), announced())
 
 
 def test_an_upload_that_was_abandoned_does_not_count_against_admission(settings):
     settings.UPLOAD_MAX_CONCURRENT = 1
-    actions.claim(claims_object(), announced())
+    begun(claims_object(), announced())
     Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert actions.claim(claims_object(), announced())
+    assert begun(claims_object(), announced())
 
 
 def test_the_lock_on_a_slot_is_in_the_database_and_not_in_the_look_before(claims, monkeypatch):
-    actions.claim(claims, announced())
-    monkeypatch.setattr(policies, "free_slot", lambda _: 0)
+    begun(claims, announced())
+    monkeypatch.setattr(policies, "slot_for", lambda _: (0, []))
     with pytest.raises(errors.UploadInProgress):
-        actions.claim(claims, announced())
+        begun(claims, announced())
     assert Upload.objects.count() == 1
 
 
@@ -177,7 +177,7 @@ def test_of_twenty_that_claim_one_grant_at_once_one_wins(claims):
     def rival():
         try:
             start.wait()
-            outcomes.append(actions.claim(claims, announced()).slot)
+            outcomes.append(begun(claims, announced()).slot)
         except errors.UploadInProgress as exc:
             outcomes.append(type(exc))
         finally:
@@ -199,7 +199,7 @@ def test_of_twenty_that_claim_a_grant_for_five_at_once_five_win():
     def rival():
         try:
             start.wait()
-            outcomes.append(actions.claim(claims, announced()).slot)
+            outcomes.append(begun(claims, announced()).slot)
         except errors.UploadInProgress:
             outcomes.append(None)
         finally:
@@ -216,7 +216,7 @@ def test_of_twenty_that_claim_a_grant_for_five_at_once_five_win():
 def test_a_receipt_says_what_the_ledger_says(claims, receipt_key):
     from tests.services_app.making import receipt_claims
 
-    upload = actions.claim(claims, announced())
+    upload = begun(claims, announced())
     commit(upload)
     entry, said = Entry.objects.get(), receipt_claims(Upload.objects.get().receipt, receipt_key)
     assert (said["ledger_seq"], said["ledger_head"]) == (entry.seq, entry.hash)
@@ -226,7 +226,7 @@ def test_a_receipt_says_what_the_ledger_says(claims, receipt_key):
 
 
 def test_no_name_enters_ledger_or_receipt(claims, receipt_key):
-    upload = actions.claim(claims, announced(name="canary-name.zip"))
+    upload = begun(claims, announced(name="canary-name.zip"))
     commit(upload)
     assert "canary" not in str(Entry.objects.values()) and "canary" not in str(leases.owner())
     from tests.services_app.making import receipt_claims

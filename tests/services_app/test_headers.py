@@ -8,8 +8,10 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services_app.store.paths import MAX_NAME_BYTES
+from services_app.uploads.actions import NewUpload
 from services_app.uploads.errors import LengthRequired, RequestMalformed
-from services_app.uploads.headers import Announced, announced_digest, body_length, file_name, whole_number
+from services_app.uploads.headers import announced_digest, body_length, file_name, whole_digest, whole_number
+from services_app.uploads.protocols import whole
 
 DIGEST = hashlib.sha256(b"abc")
 FIELD = f"sha-256=:{base64.b64encode(DIGEST.digest()).decode()}:"
@@ -102,19 +104,19 @@ def test_a_sha_256_that_is_none_is_malformed_and_never_passed_over(header):
 
 def test_either_digest_field_counts():
     for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST"):
-        assert Announced.of_put({"CONTENT_LENGTH": "3", name: FIELD}).sha256 == DIGEST.hexdigest()
+        assert whole_digest({name: FIELD}) == DIGEST.hexdigest()
 
 
 def test_a_digest_field_of_another_algorithm_does_not_hide_the_other_field():
     meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": "sha-512=:AAAA:", "HTTP_CONTENT_DIGEST": FIELD}
-    assert Announced.of_put(meta).sha256 == DIGEST.hexdigest()
+    assert whole_digest(meta) == DIGEST.hexdigest()
 
 
 def test_two_digest_fields_must_agree():
     meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": FIELD, "HTTP_CONTENT_DIGEST": FIELD}
-    assert Announced.of_put(meta).sha256 == DIGEST.hexdigest()
+    assert whole_digest(meta) == DIGEST.hexdigest()
     with pytest.raises(RequestMalformed):
-        Announced.of_put(meta | {"HTTP_CONTENT_DIGEST": OTHER})
+        whole_digest(meta | {"HTTP_CONTENT_DIGEST": OTHER})
 
 
 def test_a_put_announces_length_digest_and_name():
@@ -124,7 +126,7 @@ def test_a_put_announces_length_digest_and_name():
         "HTTP_CONTENT_DISPOSITION": 'attachment; filename="a.zip"',
         "CONTENT_TYPE": "text/html; boundary=x",
     }
-    assert Announced.of_put(meta) == Announced(3, DIGEST.hexdigest(), "a.zip")
+    assert whole.new_upload(meta) == NewUpload("whole", 3, "a.zip", DIGEST.hexdigest())
 
 
 @pytest.mark.parametrize(

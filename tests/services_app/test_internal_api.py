@@ -3,7 +3,7 @@
 import pytest
 
 from services_app.ledger.models import Entry
-from services_app.uploads import actions, receive
+from services_app.uploads import actions
 from services_app.uploads.models import Upload
 from tests.services_app.making import (
     COLLECTION,
@@ -12,7 +12,9 @@ from tests.services_app.making import (
     Connection,
     a_zip,
     announced,
+    begun,
     claims_object,
+    received,
     request_body,
     some_uuid,
 )
@@ -29,7 +31,7 @@ def call(control, known_store):
 @pytest.fixture
 def stored(known_store):
     """A function: store an object; return its upload."""
-    return lambda: receive.receive(request_body(ZIP), claims_object(), announced(len(ZIP), name="canary.zip"))
+    return lambda: received(request_body(ZIP), claims_object(), announced(len(ZIP), name="canary.zip"))
 
 
 def test_a_grant_is_told_as_its_sender_would_see_it(call, stored):
@@ -105,7 +107,7 @@ def test_the_size_is_that_of_the_file_on_the_nas(call, stored, known_store):
 
 
 def test_an_object_that_is_not_committed_or_is_gone_is_unknown(call, stored, known_store):
-    running = actions.claim(claims_object(), announced())
+    running = begun(claims_object(), announced())
     gone = stored()
     known_store.delete(actions.object_name(gone))
     for upload_id in (running.id, gone.id, some_uuid()):

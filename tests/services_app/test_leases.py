@@ -8,17 +8,16 @@ from datetime import timedelta
 import pytest
 from django.utils import timezone
 
-from services_app.ledger.models import Entry
-from services_app.uploads import actions, leases
+from services_app.uploads import actions, leases, writers
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, claims_object
+from tests.services_app.making import announced, begun, claims_object
 
 pytestmark = pytest.mark.django_db
 
 
 @pytest.fixture
 def upload():
-    return actions.claim(claims_object(), announced())
+    return begun(claims_object(), announced())
 
 
 def abandon(upload):
@@ -26,10 +25,26 @@ def abandon(upload):
     return Upload.objects.select_related("grant").get(id=upload.id)
 
 
-def test_a_lease_is_renewed_beyond_the_longest_silence_that_a_sender_may_keep(upload, settings):
-    settings.UPLOAD_IDLE_TIMEOUT = 1000
-    actions.renew(upload)
-    assert Upload.objects.get().lease_until > timezone.now() + timedelta(seconds=1000)
+def test_a_process_renews_the_leases_of_its_requests_and_no_others(upload):
+    other, lost = (begun(claims_object(), announced()) for _ in range(2))
+    early = timezone.now() + timedelta(seconds=1)
+    Upload.objects.update(lease_until=early)
+    Upload.objects.filter(id=lost.id).update(generation=2)
+    writers.renew({upload.id: 1, lost.id: 1})
+    assert Upload.objects.get(id=upload.id).lease_until > timezone.now() + leases.LEASE - timedelta(seconds=5)
+    assert {Upload.objects.get(id=each.id).lease_until for each in (other, lost)} == {early}
+    writers.renew({})
+
+
+def test_what_has_ended_is_not_renewed(upload):
+    actions.wait(upload)
+    ended = Upload.objects.get().lease_until
+    writers.renew({upload.id: 1})
+    assert Upload.objects.get().lease_until == ended
+
+
+def test_leases_are_renewed_often_enough_to_survive_two_failures():
+    assert 3 * leases.RENEW_EVERY <= leases.LEASE.total_seconds()
 
 
 def test_a_fresh_upload_of_a_living_process_is_not_abandoned(upload):
@@ -78,43 +93,6 @@ def test_a_process_of_another_boot_or_namespace_is_judged_by_its_lease_alone(upl
 
 def test_an_owner_fits_into_its_column(upload):
     assert len(leases.owner()) < Upload._meta.get_field("owner").max_length
-
-
-def test_after_a_takeover_the_old_generation_changes_nothing(upload):
-    stale = abandon(upload)
-    assert actions.take_over(stale)
-    assert stale.generation == upload.generation + 1
-    for change in (
-        lambda: actions.renew(upload),
-        lambda: actions.begin_commit(upload, size=1, sha256="", media_type=""),
-        lambda: actions.complete(upload),
-        lambda: actions.abort(upload, "body_cut_off"),
-        lambda: actions.mark_deleted(upload),
-    ):
-        with pytest.raises(actions.LeaseLost):
-            change()
-    actions.release(upload)
-    now = Upload.objects.get()
-    assert (now.state, now.generation) == ("receiving", stale.generation)
-    assert now.lease_until > timezone.now() and not Entry.objects.exists()
-
-
-def test_of_two_that_take_over_one_wins(upload):
-    one, other = abandon(upload), Upload.objects.get()
-    assert actions.take_over(one) and not actions.take_over(other)
-
-
-def test_an_upload_that_came_back_to_life_is_not_taken_over(upload):
-    stale = abandon(upload)
-    actions.renew(upload)
-    assert not actions.take_over(stale)
-    actions.renew(upload)
-
-
-def test_what_has_ended_is_not_taken_over(upload):
-    stale = abandon(upload)
-    actions.abort(upload, "body_cut_off")
-    assert not actions.take_over(stale)
 
 
 def test_a_released_upload_is_abandoned_at_once(upload):

@@ -10,6 +10,7 @@ from services_app.store.errors import (
     CollectionUnknown,
     ObjectExists,
     ObjectUnknown,
+    StagedBytesLost,
     StoreUnavailable,
     StoreUncertain,
 )
@@ -32,7 +33,6 @@ def staged(store, nas, upload_id):
     with store.stage(upload_id) as file:
         file.write(memoryview(b"the whole file"))
         file.finish()
-        file.keep()
     return nas / "staging" / str(upload_id)
 
 
@@ -116,9 +116,13 @@ def test_a_linked_collection_is_no_collection(store, nas, tmp_path):
 
 def test_a_link_under_the_staged_name_is_not_written_through(store, nas, upload_id, tmp_path):
     (nas / "staging" / str(upload_id)).symlink_to(tmp_path / "victim")
-    with pytest.raises(ObjectExists):
+    with pytest.raises(StoreUnavailable):
         store.stage(upload_id)
-    assert not (tmp_path / "victim").exists()
+    (tmp_path / "victim").write_bytes(b"precious")
+    for resume_at in (0, 8):
+        with pytest.raises(StoreUnavailable):
+            store.stage(upload_id, resume_at)
+    assert (tmp_path / "victim").read_bytes() == b"precious"
 
 
 def test_a_store_swapped_while_publishing_keeps_no_object(store, staged, nas, upload_id, directory, monkeypatch):
@@ -192,10 +196,29 @@ def test_save_that_fails_leaves_nothing(store, nas, upload_id, directory):
     assert stored_files(nas) == []
 
 
-def test_one_id_is_staged_once(store, staged, upload_id):
-    with pytest.raises(ObjectExists):
-        store.stage(upload_id)
-    assert staged.read_bytes() == b"the whole file"
+def test_whoever_goes_on_cuts_off_what_was_not_promised(store, staged, upload_id):
+    with store.stage(upload_id, 4) as file:
+        assert file.size == 4
+        file.write(memoryview(b"rest"))
+        file.finish()
+    assert staged.read_bytes() == b"the rest"
+
+
+def test_whoever_begins_again_begins_with_nothing(store, staged, upload_id):
+    with store.stage(upload_id) as file:
+        file.write(memoryview(b"new"))
+    assert staged.read_bytes() == b"new"
+
+
+@pytest.mark.parametrize("is_there", [True, False])
+def test_less_than_was_promised_is_never_gone_on_with(store, staged, upload_id, is_there):
+    if not is_there:
+        staged.unlink()
+    descriptors = len(os.listdir("/proc/self/fd"))
+    with pytest.raises(StagedBytesLost):
+        store.stage(upload_id, 15)
+    assert not is_there or staged.read_bytes() == b"the whole file"
+    assert len(os.listdir("/proc/self/fd")) == descriptors
 
 
 def test_what_is_staged_has_a_size_until_it_is_discarded(store, staged, upload_id):
@@ -205,9 +228,11 @@ def test_what_is_staged_has_a_size_until_it_is_discarded(store, staged, upload_i
     store.discard(upload_id)
 
 
-def test_an_unfinished_file_is_removed(store, nas, upload_id):
+def test_an_unfinished_file_stays_until_it_is_discarded(store, nas, upload_id):
     with store.stage(upload_id) as file:
         file.write(memoryview(b"half"))
+    assert stored_files(nas) == [f"staging/{upload_id}"]
+    store.discard(upload_id)
     assert stored_files(nas) == []
 
 

@@ -6,8 +6,8 @@ import hashlib
 import pytest
 
 from services_app.uploads import answers, media, receive
-from services_app.uploads.models import Grant, Upload
-from tests.services_app.making import NGINX, Connection, a_zip, stored_files
+from services_app.uploads.models import Upload
+from tests.services_app.making import NGINX, Connection, a_zip, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 ZIP = a_zip()
@@ -32,11 +32,13 @@ def test_a_whole_file_is_answered_with_its_receipt(uploads, grant_token):
         "upload_id": str(upload.id),
         "state": "committed",
         "offset": len(ZIP),
+        "taken": len(ZIP),
         "length": len(ZIP),
         "sha256": hashlib.sha256(ZIP).hexdigest(),
         "media_type": "application/zip",
         "received_at": said["received_at"],
         "durable_at": said["durable_at"],
+        "expires_at": None,
         "receipt": upload.receipt,
         "problem": None,
     }
@@ -69,7 +71,6 @@ def test_a_second_put_of_a_used_up_grant_conflicts_and_stores_nothing(uploads, g
         (400, "request_malformed", {}, {"CONTENT_LENGTH": "-1"}),
         (400, "request_malformed", {}, {"HTTP_TRANSFER_ENCODING": "chunked"}),
         (400, "request_malformed", {}, {"HTTP_REPR_DIGEST": "sha-256=abc"}),
-        (400, "body_cut_off", {}, {"CONTENT_LENGTH": str(len(ZIP) + 1)}),
     ],
 )
 def test_every_refusal_has_its_code_and_leaves_nothing(uploads, grant_token, nas, status, code, token, meta):
@@ -114,10 +115,36 @@ def test_as_many_as_are_admitted(uploads, grant_token, settings):
     assert answer["Retry-After"] == "10"
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "POST", "PATCH", "DELETE", "OPTIONS", "TRACE"])
-def test_the_uploads_listener_knows_put_alone(uploads, grant_token, method):
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PATCH", "DELETE", "OPTIONS", "TRACE"])
+def test_the_uploads_listener_knows_put_and_post_of_a_grant(uploads, grant_token, method):
     answer = uploads(method, "/u", token=grant_token())
-    assert answer.status_code == 405 and answer["Allow"] == "PUT, GET, HEAD, OPTIONS"
+    assert answer.status_code == 405 and answer["Allow"] == "PUT, POST, GET, HEAD, OPTIONS"
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "PUT", "POST", "DELETE", "OPTIONS", "TRACE"])
+def test_the_uploads_listener_knows_patch_of_an_upload(uploads, grant_token, method):
+    answer = uploads(method, f"/u/{some_uuid()}", token=grant_token())
+    assert answer.status_code == 405 and answer["Allow"] == "PATCH, GET, HEAD, DELETE, OPTIONS"
+
+
+def test_a_body_that_ends_early_is_told_and_kept(uploads, grant_token, nas):
+    refused(uploads("PUT", "/u", token=grant_token(), body=ZIP, CONTENT_LENGTH=str(len(ZIP) + 1)), 400, "body_cut_off")
+    upload = Upload.objects.get()
+    assert (upload.state, upload.offset, upload.slot) == ("waiting", len(ZIP), 0)
+    assert stored_files(nas) == [f"staging/{upload.id}"]
+    assert (nas / "staging" / str(upload.id)).read_bytes() == ZIP
+
+
+def test_a_put_again_after_one_that_was_cut_off_supersedes_it(uploads, control, grant_token, nas):
+    token = grant_token()
+    uploads("PUT", "/u", token=token, body=ZIP, CONTENT_LENGTH=str(len(ZIP) + 1))
+    first = Upload.objects.get()
+    assert uploads("PUT", "/u", token=token, body=ZIP).status_code == 201
+    first.refresh_from_db()
+    assert (first.state, first.problem, first.slot) == ("aborted", "superseded", None)
+    assert list((nas / "staging").iterdir()) == []
+    assert control("HEAD", f"/u/{first.id}", token=token).status_code == 410
+    assert [one["state"] for one in control("GET", "/u", token=token).json()["uploads"]] == ["aborted", "committed"]
 
 
 def test_a_fault_of_our_own_is_told_without_its_text_and_logged_without_it(uploads, grant_token, monkeypatch, caplog):
@@ -128,7 +155,8 @@ def test_a_fault_of_our_own_is_told_without_its_text_and_logged_without_it(uploa
     document = refused(uploads("PUT", "/u", token=grant_token(), body=ZIP), 500, "internal_error")
     assert "canary" not in str(document)
     assert [record.message for record in caplog.records if record.levelname == "ERROR"] == ["internal error"]
-    assert Grant.objects.get().last_refusal == "internal_error"
+    upload = Upload.objects.get()
+    assert (upload.state, upload.problem, upload.offset) == ("waiting", "internal_error", 0)
 
 
 def test_no_log_line_of_an_upload_holds_its_name_or_token(uploads, grant_token, caplog):
@@ -137,7 +165,7 @@ def test_no_log_line_of_an_upload_holds_its_name_or_token(uploads, grant_token, 
     uploads("PUT", "/u", token=token, body=ZIP, HTTP_CONTENT_DISPOSITION='attachment; filename="canary.zip"')
     uploads("PUT", "/u", token=token, body=ZIP, HTTP_CONTENT_DISPOSITION='attachment; filename="canary.zip"')
     lines = "\n".join(f"{record.getMessage()} {vars(record)}" for record in caplog.records if "sluice" in record.name)
-    assert "claimed" in lines and "canary" not in lines and token not in lines
+    assert "committed" in lines and "canary" not in lines and token not in lines
     assert Upload.objects.get().safe_name == "canary.zip"
 
 

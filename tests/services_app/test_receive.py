@@ -1,4 +1,4 @@
-"""The byte path from claimed to committed or aborted, without HTTP."""
+"""The byte path from its first byte to committed, waiting or aborted, without HTTP."""
 
 import errno
 import hashlib
@@ -11,10 +11,11 @@ from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.store import durable
-from services_app.uploads import actions, errors, media, receive
+from services_app.store.digest import Sha256
+from services_app.uploads import actions, errors, media, receive, recover, takeover
 from services_app.uploads.models import Grant, Upload
 from tests.services_app import making
-from tests.services_app.making import announced, claims_object, request_body, stored_files
+from tests.services_app.making import announced, begun, claims_object, received, request_body, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 
@@ -30,7 +31,7 @@ def put():
         if chunked:
             body.length = None
         claims = claims_object(**claims)
-        return receive.receive(body, claims, announced(None if chunked else body.length, digest))
+        return received(body, claims, announced(None if chunked else body.length, digest))
 
     return put
 
@@ -69,10 +70,31 @@ def test_a_file_larger_than_the_buffer_arrives_whole(put, known_store, monkeypat
     assert upload.sha256 == hashlib.sha256(content).hexdigest()
 
 
-def test_a_body_that_ends_early_is_never_committed(put, nas):
+def waits(nas, code, content):
+    """The one upload waits for its sender behind this content, which is durable and whose digest is known."""
+    upload = Upload.objects.get()
+    assert (upload.state, upload.slot, upload.problem, upload.owner) == ("waiting", 0, code, "")
+    assert upload.offset == len(content) and not Entry.objects.exists()
+    staged = nas / "staging" / str(upload.id)
+    if content:
+        assert staged.read_bytes()[: upload.offset] == content
+        assert Sha256(bytes(upload.digest_state)).hexdigest() == hashlib.sha256(content).hexdigest()
+    else:
+        assert not staged.exists()
+    return upload
+
+
+def test_a_body_that_ends_early_is_never_committed_and_waits_with_all_that_came(put, nas):
     with pytest.raises(errors.BodyCutOff):
         put(ZIP, length=len(ZIP) + 1)
-    nothing_is_left(nas, "body_cut_off")
+    waits(nas, "body_cut_off", ZIP)
+
+
+def test_a_body_without_a_byte_waits_with_nothing(put, nas):
+    with pytest.raises(errors.BodyCutOff):
+        put(b"", length=5)
+    upload = Upload.objects.get()
+    assert (upload.state, upload.offset) == ("waiting", 0) and stored_files(nas) == []
 
 
 def test_a_chunked_body_over_the_limit_is_stopped_at_the_byte(put, nas):
@@ -96,7 +118,7 @@ def test_a_chunked_body_shorter_than_the_grant_names_is_refused(nas):
     body = request_body(ZIP)
     body.length = None
     with pytest.raises(errors.LengthDiffers):
-        receive.receive(body, claims_object(length=len(ZIP) + 1), announced(None))
+        received(body, claims_object(length=len(ZIP) + 1), announced(None))
     nothing_is_left(nas, "length_differs")
 
 
@@ -125,7 +147,7 @@ def test_a_type_that_the_grant_does_not_take_is_refused_before_it_is_written(nas
     body = request_body(content)
     monkeypatch.setattr(receive, "BUFFER_BYTES", media.SNIFF_BYTES)
     with pytest.raises(errors.TypeRefused):
-        receive.receive(body, claims_object(media_types=["application/zip"]), announced(len(content)))
+        received(body, claims_object(media_types=["application/zip"]), announced(len(content)))
     assert body.received == media.SNIFF_BYTES
     nothing_is_left(nas, "type_refused")
 
@@ -136,34 +158,34 @@ def test_a_short_file_is_judged_at_its_end(put, nas):
     nothing_is_left(nas, "type_refused")
 
 
-def test_a_full_store_frees_the_grant(put, nas, monkeypatch):
+def test_a_full_store_leaves_the_upload_where_it_was(put, nas, monkeypatch):
     def full(fd, data):
         raise OSError(errno.EDQUOT, "quota")
 
     with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
         patch.setattr(durable, "write_all", full)
         put()
-    nothing_is_left(nas, "no_space")
+    waits(nas, "no_space", b"")
 
 
-def test_a_nas_that_vanished_stores_nothing_and_frees_the_grant(put, nas):
+def test_a_nas_that_vanished_stores_nothing(put, nas):
     away = nas.with_name("unmounted")
     shutil.move(nas, away)
     nas.mkdir()
     with pytest.raises(errors.StoreUnavailable):
         put()
     assert list(nas.iterdir()) == [] and stored_files(away) == []
-    assert Upload.objects.get().state == "aborted"
+    assert (Upload.objects.get().state, Upload.objects.get().offset) == ("waiting", 0)
 
 
-def test_a_fault_of_our_own_frees_the_grant_and_is_not_hidden(put, nas, monkeypatch):
+def test_a_fault_of_our_own_leaves_the_upload_waiting_and_is_not_hidden(put, nas, monkeypatch):
     def broken(head):
         raise RuntimeError
 
     monkeypatch.setattr(media, "detect", broken)
     with pytest.raises(RuntimeError):
         put()
-    nothing_is_left(nas, "internal_error")
+    waits(nas, "internal_error", b"")
 
 
 def test_a_folder_sync_that_failed_leaves_the_outcome_open_and_the_next_request_finds_it(put, nas, monkeypatch):
@@ -178,10 +200,11 @@ def test_a_folder_sync_that_failed_leaves_the_outcome_open_and_the_next_request_
 
     with monkeypatch.context() as patch, pytest.raises(errors.StoreUnavailable):
         patch.setattr(durable, "sync_directory", failing)
-        receive.receive(request_body(ZIP), claims, announced(len(ZIP)))
+        received(request_body(ZIP), claims, announced(len(ZIP)))
     assert Upload.objects.get().state == "committing" and not Entry.objects.exists()
+    recover.settle_stale_uploads_of(claims.jti)
     with pytest.raises(errors.AlreadyCommitted):
-        receive.receive(request_body(ZIP), claims, announced(len(ZIP)))
+        received(request_body(ZIP), claims, announced(len(ZIP)))
     assert Upload.objects.get().state == "committed"
     assert [entry.event for entry in Entry.objects.all()] == ["committed"]
 
@@ -198,11 +221,12 @@ def test_an_object_that_is_visible_is_never_aborted(put, nas, monkeypatch, break
             patch.setattr(actions.record, "append", broken)
         else:
             patch.setattr(actions, "issuer", broken)
-        receive.receive(request_body(ZIP), claims, announced(len(ZIP)))
+        received(request_body(ZIP), claims, announced(len(ZIP)))
     assert len([found for found in stored_files(nas) if found.endswith("scan.zip")]) == 1
     assert Upload.objects.get().state == "committing" and not Entry.objects.exists()
+    recover.settle_stale_uploads_of(claims.jti)
     with pytest.raises(errors.AlreadyCommitted):
-        receive.receive(request_body(ZIP), claims, announced(len(ZIP)))
+        received(request_body(ZIP), claims, announced(len(ZIP)))
     assert len([found for found in stored_files(nas) if found.endswith("scan.zip")]) == 1
     assert Upload.objects.get().receipt
 
@@ -217,56 +241,156 @@ def test_a_manifest_that_cannot_be_written_does_not_undo_a_commit(put, known_sto
     assert put().state == "committed"
 
 
-def test_a_writer_that_lost_its_lease_changes_nothing_and_leaves_the_winner_alone(nas, monkeypatch):
+def lost(upload):
+    """The lease ran out, as of a process that is cut off from the database."""
+    Upload.objects.filter(id=upload.id).update(lease_until=timezone.now() - timedelta(seconds=1), owner="far/away:1:1")
+
+
+def test_a_writer_that_lost_its_lease_changes_nothing_and_leaves_the_winner_alone(nas, known_store, monkeypatch):
     claims, real = claims_object(), media.detect
 
     def meanwhile(head):
-        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
         monkeypatch.setattr(media, "detect", real)
-        winner.append(receive.receive(request_body(b"the winner"), claims, announced(10)))
+        lost(Upload.objects.get())
+        recover.settle_stale_uploads_of(claims.jti)
+        winner.append(received(request_body(b"the winner"), claims, announced(10)))
         return real(head)
 
     winner = []
     monkeypatch.setattr(media, "detect", meanwhile)
     with pytest.raises(errors.UploadInProgress):
-        receive.receive(request_body(ZIP), claims, announced(len(ZIP)))
+        received(request_body(ZIP), claims, announced(len(ZIP)))
     assert [entry.event for entry in Entry.objects.order_by("seq")] == ["aborted", "committed"]
     assert winner[0].state == "committed" == Upload.objects.get(id=winner[0].id).state
+    assert known_store.path(actions.object_name(winner[0])).read_bytes() == b"the winner"
     assert [found.split("/")[0] for found in stored_files(nas) if found.endswith(".zip")] == ["collections"]
 
 
-def test_the_last_sync_runs_under_the_lease_of_a_commit(put, monkeypatch):
-    seen, real = [], durable.sync_and_close
-
-    def slow(fd):
-        seen.append(Upload.objects.get().lease_until - timezone.now())
-        real(fd)
-
-    monkeypatch.setattr(durable, "sync_and_close", slow)
-    put()
-    assert seen[0] > timedelta(minutes=5)
-
-
-@pytest.mark.xfail(strict=True, reason="a lease is renewed between writes only, so a write that hangs lets it run out")
-def test_a_store_that_stalls_while_we_write_is_not_an_upload_that_was_abandoned(put, monkeypatch):
-    from services_app.uploads import recover
-
-    real = durable.write_all
+@pytest.mark.parametrize("saved", [0, 6])
+def test_a_write_that_wakes_up_late_does_not_reach_the_bytes_of_who_went_on(known_store, monkeypatch, saved):
+    old, new, claims = b"prefixOLD BYTES AND MORE", b"prefixnew", claims_object()
+    upload, real = begun(claims, announced(None)), durable.write_all
+    if saved:
+        receive.receive(upload, request_body(old[:saved]), claims, receive.Append())
+        upload = takeover.seize(upload.id)
 
     def stalled(fd, data):
-        # As after a write that took longer than a sender may be silent, while the page asks for the state.
-        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-        recover.settle_stale_uploads_of(Upload.objects.get().grant_id)
+        monkeypatch.setattr(durable, "write_all", real)
+        lost(upload)
+        recover.settle_stale_uploads_of(claims.jti)
+        resumed = takeover.seize(upload.id)
+        assert resumed.offset == saved
+        receive.receive(resumed, request_body(new[saved:]), claims, receive.Append(final=True))
+        done.append(resumed)
         real(fd, data)
 
+    done = []
     monkeypatch.setattr(durable, "write_all", stalled)
-    assert put().state == "committed"
+    with pytest.raises(errors.UploadInProgress):
+        receive.receive(upload, request_body(old[saved:]), claims, receive.Append(final=True))
+    (resumed,) = done
+    assert known_store.path(actions.object_name(resumed)).read_bytes() == new
+    assert Upload.objects.get().sha256 == hashlib.sha256(new).hexdigest()
+    assert known_store.staged_names() == []
 
 
-def test_the_lease_is_renewed_while_bytes_come_in(put, monkeypatch):
-    renewed = []
-    monkeypatch.setattr(receive, "RENEW_EVERY", 0)
-    monkeypatch.setattr(receive, "BUFFER_BYTES", 10)
-    monkeypatch.setattr(actions, "renew", lambda upload, *_: renewed.append(upload.id))
+def test_a_checkpoint_promises_only_what_was_synced(put, monkeypatch):
+    events, fsync, checkpoint = [], os.fsync, actions.checkpoint
+    monkeypatch.setattr(receive, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(receive, "BUFFER_BYTES", 50)
+    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(os.fstat(fd).st_size), fsync(fd)))
+
+    def noted(upload, *, offset, **more):
+        events.append(f"offset {offset}")
+        checkpoint(upload, offset=offset, **more)
+
+    monkeypatch.setattr(actions, "checkpoint", noted)
     put()
-    assert len(renewed) >= len(ZIP) // 10
+    # The very first one also makes the name in staging durable.
+    assert events[0] == 50 and events[2:5] == ["offset 50", 100, "offset 100"]
+
+
+def test_a_checkpoint_that_fails_promises_nothing_and_is_not_tried_again(put, nas, monkeypatch):
+    calls, fsync = [], os.fsync
+
+    def failing(fd):
+        if "/staging/" not in os.readlink(f"/proc/self/fd/{fd}"):
+            return fsync(fd)
+        calls.append(fd)
+        if len(calls) > 1:
+            raise OSError(errno.EIO, "io")
+        return fsync(fd)
+
+    monkeypatch.setattr(receive, "CHECKPOINT_EVERY", 0)
+    monkeypatch.setattr(receive, "BUFFER_BYTES", 50)
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(errors.StoreUnavailable):
+        put()
+    assert len(calls) == 2
+    waits(nas, "store_unavailable", ZIP[:50])
+
+
+def test_a_failing_sync_after_a_cut_promises_nothing(put, nas, monkeypatch):
+    def failing(fd):
+        raise OSError(errno.EIO, "io")
+
+    monkeypatch.setattr(os, "fsync", failing)
+    with pytest.raises(errors.StoreUnavailable):
+        put(ZIP, length=len(ZIP) + 1)
+    waits(nas, "store_unavailable", b"")
+
+
+def test_a_malformed_chunk_costs_nothing_that_was_promised(nas, monkeypatch):
+    claims = claims_object()
+    upload = begun(claims, announced(None))
+    receive.receive(upload, request_body(b"safe"), claims, receive.Append())
+    body = request_body(b"more")
+    monkeypatch.setattr(body, "fill", lambda _: (_ for _ in ()).throw(errors.RequestMalformed()))
+    with pytest.raises(errors.RequestMalformed):
+        receive.receive(takeover.seize(upload.id), body, claims, receive.Append())
+    waits(nas, "request_malformed", b"safe")
+
+
+@pytest.mark.parametrize("call", ["link", "mkdir"])
+def test_a_store_that_fails_while_publishing_leaves_the_commit_to_who_asks_next(put, known_store, monkeypatch, call):
+    def full(*args, **kwargs):
+        raise OSError(errno.EDQUOT, "quota")
+
+    with monkeypatch.context() as patch, pytest.raises(errors.StoreUnavailable):
+        patch.setattr(os, call, full)
+        put()
+    upload = Upload.objects.select_related("grant").get()
+    assert (upload.state, upload.offset) == ("committing", len(ZIP))
+    recover.settle_stale_uploads_of(upload.grant_id)
+    assert Upload.objects.get().state == "committed" and known_store.staged_names() == []
+
+
+def test_staged_bytes_that_were_lost_end_the_upload(known_store):
+    claims = claims_object()
+    upload = begun(claims, announced(None))
+    receive.receive(upload, request_body(b"safe"), claims, receive.Append())
+    known_store.discard(upload.id)
+    with pytest.raises(errors.UploadGone):
+        receive.receive(takeover.seize(upload.id), request_body(b"more"), claims, receive.Append())
+    assert (Upload.objects.get().state, Upload.objects.get().problem) == ("aborted", "upload_gone")
+
+
+@pytest.mark.parametrize("problem", [errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed])
+def test_an_interrupted_request_under_a_checksum_adds_nothing(nas, monkeypatch, problem):
+    claims = claims_object()
+    upload = begun(claims, announced(None))
+    receive.receive(upload, request_body(b"safe"), claims, receive.Append())
+    body = request_body(b"more")
+    pieces = iter([4])
+
+    def fill(buffer):
+        for count in pieces:
+            buffer[:count] = b"more"
+            return count
+        raise problem
+
+    monkeypatch.setattr(body, "fill", fill)
+    append = receive.Append(checksum=("sha256", hashlib.sha256(b"more and more").digest()))
+    with pytest.raises(problem):
+        receive.receive(takeover.seize(upload.id), body, claims, append)
+    waits(nas, problem.code, b"safe")

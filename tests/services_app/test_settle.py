@@ -1,8 +1,10 @@
-"""What a crash leaves behind is brought to its end: committed or aborted, once, whoever asks."""
+"""What a crash leaves behind is settled: committed, waiting at its last checkpoint, or aborted; once, whoever asks."""
 
 import json
 import os
 import shutil
+import subprocess
+import sys
 from datetime import timedelta
 from io import StringIO
 
@@ -11,9 +13,9 @@ from django.core.management import CommandError, call_command
 from django.utils import timezone
 
 from services_app.ledger.models import Entry
-from services_app.uploads import actions, errors, policies, recover
-from services_app.uploads.models import Grant, Upload
-from tests.services_app.making import announced, claims_object, stored_files
+from services_app.uploads import actions, errors, leases, policies, recover, takeover
+from services_app.uploads.models import Upload
+from tests.services_app.making import announced, begun, claims_object, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 CONTENT = b"the whole file"
@@ -25,16 +27,26 @@ def claims():
 
 
 @pytest.fixture
+def gone():
+    """The name of a process that has ended."""
+    process = subprocess.Popen([sys.executable, "-c", ""])
+    machine, _, started = leases.owner().rsplit(":", 2)
+    process.wait()
+    return f"{machine}:{process.pid}:{started}"
+
+
+@pytest.fixture
 def crashed(claims, known_store):
     """A function: an upload whose process vanished at this point of its way, and was never heard of again."""
 
     def crash(at):
-        upload = actions.claim(claims, announced(len(CONTENT)))
-        if at != "claimed":
+        upload = begun(claims, announced(len(CONTENT)))
+        if at != "begun":
             with known_store.stage(upload.id) as staged:
                 staged.write(memoryview(CONTENT[:5] if at == "receiving" else CONTENT))
+                if at == "receiving":
+                    actions.checkpoint(upload, offset=3, digest_state=b"of three", media_type="")
                 staged.finish()
-                staged.keep()
         if at in ("committing", "linked", "published"):
             actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="text/plain")
         if at in ("linked", "published"):
@@ -49,14 +61,91 @@ def crashed(claims, known_store):
     return crash
 
 
-@pytest.mark.parametrize("at", ["claimed", "receiving", "received"])
-def test_what_was_not_whole_is_aborted_and_the_grant_is_free(crashed, claims, nas, at):
+@pytest.mark.parametrize(("at", "offset"), [("begun", 0), ("receiving", 3), ("received", 0)])
+@pytest.mark.parametrize("may_wake_up", [True, False])
+def test_what_was_not_whole_waits_at_its_last_checkpoint(crashed, claims, nas, gone, at, offset, may_wake_up):
     upload = crashed(at)
+    upload.owner = upload.owner if may_wake_up else gone
+    Upload.objects.update(owner=upload.owner)
+    before = os.stat(nas / "staging" / str(upload.id)).st_ino if at != "begun" else None
+    assert recover.settle(upload) == "waiting"
+    now = Upload.objects.get()
+    assert (now.offset, now.owner, now.problem, now.slot) == (offset, "", "body_cut_off", 0)
+    assert not Entry.objects.exists()
+    if may_wake_up and offset:
+        path = nas / "staging" / str(upload.id)
+        assert path.read_bytes() == CONTENT[:offset] and path.stat().st_ino != before
+    elif may_wake_up:
+        assert stored_files(nas) == []
+    # The next PUT supersedes it, and a PATCH may go on with it.
+    assert policies.slot_for(claims) == (0, [now])
+    assert takeover.seize(upload.id).offset == offset
+
+
+def test_what_is_staged_in_part_only_ends_the_upload(crashed, known_store):
+    upload = crashed("receiving")
+    known_store.discard(upload.id)
     assert recover.settle(upload) == "aborted"
-    assert stored_files(nas) == []
+    assert Upload.objects.get().problem == "upload_gone" and Upload.objects.get().slot is None
+
+
+def test_the_request_that_was_settled_promises_nothing_more(crashed):
+    upload = crashed("receiving")
+    alive = Upload.objects.select_related("grant").get()
+    recover.settle(upload)
+    for change in (
+        lambda: actions.checkpoint(alive, offset=5, digest_state=b"", media_type=""),
+        lambda: actions.wait(alive),
+        lambda: actions.begin_commit(alive, size=5, sha256="", media_type=""),
+        lambda: actions.abort(alive, "type_refused"),
+    ):
+        with pytest.raises(actions.LeaseLost):
+            change()
+    assert (Upload.objects.get().state, Upload.objects.get().offset) == ("waiting", 3)
+
+
+def test_a_request_that_came_back_to_life_is_left_alone(crashed):
+    upload = crashed("receiving")
+    actions.checkpoint(alive := Upload.objects.select_related("grant").get(), offset=5, digest_state=b"", media_type="")
+    actions.keep_lease(alive)
+    assert recover.settle(upload) is None
+    assert (Upload.objects.get().state, Upload.objects.get().offset) == ("receiving", 5)
+
+
+def test_a_settler_that_crashes_itself_leaves_the_first_owner_noted(crashed, known_store, monkeypatch):
+    upload = crashed("receiving")
+
+    def killed(*args):
+        raise KeyboardInterrupt
+
+    with monkeypatch.context() as patch, pytest.raises(KeyboardInterrupt):
+        patch.setattr(known_store, "reseat", killed)
+        recover.settle(upload)
+    now = Upload.objects.get()
+    assert (now.state, now.owner) == ("receiving", upload.owner) and now.generation == 2
+    assert not leases.is_abandoned(now, timezone.now()) and leases.is_abandoned(now, timezone.now() + leases.LEASE)
+
+
+def test_a_request_that_waits_for_its_turn_is_still_the_next_one_after_a_settlement(crashed):
+    upload = crashed("receiving")
+    mine = takeover._raise_hand(upload.id)
+    recover.settle(Upload.objects.select_related("grant").get())
+    now = Upload.objects.get()
+    assert (now.state, now.contender, now.generation) == ("waiting", mine, mine)
+
+
+def test_what_waited_too_long_is_aborted_and_the_grant_is_free(crashed, claims, nas):
+    recover.settle(crashed("receiving"))
+    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1))
+    recover.settle_stale_uploads_of(claims.jti)
+    assert (Upload.objects.get().state, Upload.objects.get().problem) == ("aborted", "upload_expired")
+    assert stored_files(nas) == [] and policies.slot_for(claims) == (0, [])
     assert [entry.event for entry in Entry.objects.all()] == ["aborted"]
-    assert Grant.objects.get().last_refusal == "body_cut_off"
-    assert policies.free_slot(claims) == 0
+
+
+def test_what_waits_within_its_time_is_left_alone(crashed):
+    recover.settle(crashed("receiving"))
+    assert recover.stale_uploads() == []
 
 
 @pytest.mark.parametrize("at", ["committing", "linked", "published"])
@@ -76,7 +165,7 @@ def test_settling_twice_changes_nothing_more(crashed, at):
     stale = crashed(at)
     recover.settle(Upload.objects.select_related("grant").get())
     assert recover.settle(stale) is None
-    assert Entry.objects.count() == 1
+    assert Entry.objects.count() == (at != "receiving")
 
 
 def test_a_committing_upload_whose_bytes_are_gone_is_aborted(crashed, known_store):
@@ -107,32 +196,44 @@ def test_without_the_nas_nothing_is_decided_and_the_next_one_may_try_at_once(cra
     shutil.move(away, nas)
     assert [stale.id for stale in recover.stale_uploads()] == [upload.id]
     recover.settle_stale_uploads_of(upload.grant_id)
-    assert Upload.objects.get().state == ("aborted" if at == "receiving" else "committed")
+    assert Upload.objects.get().state == ("waiting" if at == "receiving" else "committed")
 
 
 def test_an_upload_that_is_held_is_left_alone(claims):
-    actions.claim(claims, announced())
+    begun(claims, announced())
     assert recover.stale_uploads() == []
     recover.settle_stale_uploads_of(claims.jti)
     assert Upload.objects.get().state == "receiving"
 
 
 def test_only_the_grant_that_was_asked_for_is_settled(crashed):
-    other = actions.claim(claims_object(), announced())
+    other = begun(claims_object(), announced())
     Upload.objects.filter(id=other.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     upload = crashed("receiving")
     recover.settle_stale_uploads_of(upload.grant_id)
-    assert Upload.objects.get(id=upload.id).state == "aborted"
+    assert Upload.objects.get(id=upload.id).state == "waiting"
     assert Upload.objects.get(id=other.id).state == "receiving"
 
 
 def test_the_command_settles_all_and_counts(crashed):
     crashed("committing")
-    other = actions.claim(claims_object(), announced())
+    other = begun(claims_object(), announced())
     Upload.objects.filter(id=other.id).update(lease_until=timezone.now() - timedelta(seconds=1))
     out = StringIO()
     call_command("recover", stdout=out)
-    assert out.getvalue().strip() == "committed 1, aborted 1, manifests written 0"
+    assert out.getvalue().strip() == "committed 1, waiting 1, aborted 0, leftovers removed 0, manifests written 0"
+
+
+def test_the_command_removes_the_bytes_of_uploads_that_ended_and_no_others(crashed, nas, known_store):
+    stays, ended = crashed("receiving"), begun(claims_object(), announced())
+    actions.abort(ended, "too_large")
+    unknown = some_uuid()
+    for name in (ended.id, f"{ended.id}.0123", f"{stays.id}.0123", unknown, "notes.txt"):
+        (nas / "staging" / str(name)).write_bytes(b"left")
+    out = StringIO()
+    call_command("recover", stdout=out)
+    assert "waiting 1, aborted 0, leftovers removed 2," in out.getvalue()
+    assert set(known_store.staged_names()) == {str(stays.id), f"{stays.id}.0123", str(unknown), "notes.txt"}
 
 
 def test_the_command_writes_manifests_that_are_missing(crashed, known_store):

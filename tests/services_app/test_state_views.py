@@ -8,7 +8,7 @@ from django.utils import timezone
 from services_app.uploads import actions
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, some_uuid
+from tests.services_app.making import announced, begun, some_uuid
 
 pytestmark = pytest.mark.django_db
 
@@ -17,10 +17,10 @@ pytestmark = pytest.mark.django_db
 def grant(grant_token, known_store):
     """(token, an upload that is receiving under it, three bytes of ten so far)"""
     token = grant_token(max_uploads=2)
-    upload = actions.claim(verifier().verify(token), announced(10, name="canary.zip"))
+    upload = begun(verifier().verify(token), announced(10, name="canary.zip"))
     with known_store.stage(upload.id) as staged:
         staged.write(memoryview(b"abc"))
-        staged.keep()
+        actions.checkpoint(upload, offset=2, digest_state=b"of two", media_type="")
     return token, upload
 
 
@@ -44,15 +44,19 @@ def test_a_running_upload_shows_what_was_taken_so_far(control, grant):
     assert said.json() == {
         "upload_id": str(upload.id),
         "state": "receiving",
-        "offset": 3,
+        "offset": 2,
+        "taken": 3,
         "length": 10,
         "sha256": None,
         "media_type": None,
         "received_at": actions.rfc3339(upload.received_at),
         "durable_at": None,
+        "expires_at": None,
         "receipt": None,
         "problem": None,
     }
+    for field in ("Upload-Offset", "Upload-Complete", "Upload-Length"):
+        assert field not in said.headers  # what is under way is no offset to go on at
     assert control("GET", "/u", token=token).json()["state"] == "receiving"
 
 
@@ -68,13 +72,13 @@ def test_an_aborted_upload_shows_why(control, grant):
     actions.abort(upload, "too_slow")
     said = control("GET", "/u", token=token).json()
     assert said["state"] == "aborted" and said["problem"]["code"] == "too_slow"
-    assert said["uploads"][0]["problem"]["code"] == "too_slow" and said["uploads"][0]["offset"] == 0
+    assert said["uploads"][0]["problem"]["code"] == "too_slow"
 
 
 def test_the_state_of_a_grant_is_that_of_its_newest_upload(control, grant):
     token, upload = grant
     commit(upload)
-    newest = actions.claim(verifier().verify(token), announced())
+    newest = begun(verifier().verify(token), announced())
     said = control("GET", "/u", token=token).json()
     assert said["state"] == "receiving"
     assert [one["upload_id"] for one in said["uploads"]] == [str(upload.id), str(newest.id)]
@@ -83,7 +87,10 @@ def test_the_state_of_a_grant_is_that_of_its_newest_upload(control, grant):
 def test_whoever_asks_after_a_crash_learns_the_outcome(control, grant):
     token, upload = grant
     Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
-    assert control("GET", f"/u/{upload.id}", token=token).json()["state"] == "aborted"
+    said = control("GET", f"/u/{upload.id}", token=token)
+    assert (said.json()["state"], said.json()["offset"], said.json()["taken"]) == ("waiting", 2, 2)
+    assert said.json()["problem"]["code"] == "body_cut_off" and said.json()["expires_at"] > said.json()["received_at"]
+    assert (said["Upload-Offset"], said["Upload-Complete"]) == ("2", "?0")
 
 
 @pytest.mark.parametrize("path", ["/u", "/u/{}"])
@@ -131,12 +138,12 @@ def test_a_bound_token_asks_beside_its_cookie_only(control, grant, grant_token, 
     assert (answer.status_code, answer.json()["code"]) == (401, "token_binding")
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/u", "PUT, GET, HEAD, OPTIONS"), ("/u/{}", "GET, HEAD, OPTIONS")])
+@pytest.mark.parametrize(("path", "allowed"), [("/u", "PUT, POST, GET, HEAD, OPTIONS"), ("/u/{}", "PATCH, GET, HEAD, DELETE, OPTIONS")])
 def test_options_and_refused_methods_name_what_is_allowed(control, grant, path, allowed):
     token, upload = grant
     answer = control("OPTIONS", path.format(upload.id), token=token)
     assert (answer.status_code, answer["Allow"]) == (204, allowed)
-    for method in ("PATCH", "DELETE", "POST"):
+    for method in ("PATCH", "POST", "TRACE", *(("DELETE",) if path == "/u" else ())):
         answer = control(method, path.format(upload.id), token=token)
         assert (answer.status_code, answer["Allow"]) == (405, allowed)
 
