@@ -4,6 +4,8 @@ Problem
 ├── Unauthorised            401  carries the code of a TokenRefused
 ├── RequestMalformed        400  request_malformed
 ├── InconsistentLength      400  inconsistent_length
+├── LengthNotReached        400  inconsistent_length  (what came is kept)
+├── LengthExceeded          400  inconsistent_length  (the upload is over)
 ├── ChecksumUnsupported     400  checksum_unsupported
 ├── BodyCutOff              400  body_cut_off
 ├── CollectionUnknown       403  collection_unknown
@@ -24,12 +26,14 @@ Problem
 ├── LengthRequired          411  length_required
 ├── VersionUnsupported      412  version_unsupported
 ├── TooLarge                413  too_large
+├── AppendTooLarge          413  too_large          (what was there before is kept)
 ├── TypeRefused             415  type_refused
 ├── AppendTypeRefused       415  append_type_refused
 ├── LengthDiffers           422  length_differs
 ├── DigestDiffers           422  digest_differs
 ├── UploadInProgress        423  upload_in_progress
-├── ChecksumDiffers         460  checksum_differs   (tus; a plain 422 for everybody else)
+├── ChecksumDiffers         460  checksum_differs   (tus)
+├── ContentDigestDiffers    422  checksum_differs   (everybody else)
 ├── SlowDown                429  slow_down          (said by nginx)
 ├── InternalError           500  internal_error
 ├── Busy                    503  busy
@@ -55,6 +59,7 @@ class Problem(Exception):
     code: str
     title: str
     detail: str
+    reason: str | None = None  # for a status that HTTP does not know
     retry_after: int | None = None
     type: str = ""  # where a specification names one
 
@@ -172,11 +177,13 @@ class WrongOffset(Problem):
     title, detail = "Not where the upload stands", "Upload-Offset says where to go on."
     type = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
 
-    def __init__(self, expected: int, provided: int):
+    def __init__(self, expected: int | None = None, provided: int | None = None):
+        """Both, or neither where only the code is known any more."""
         self.offset, self.provided = expected, provided
 
     def document(self) -> dict:
-        return super().document() | {"expected-offset": self.offset, "provided-offset": self.provided}
+        known = {} if self.offset is None else {"expected-offset": self.offset, "provided-offset": self.provided}
+        return super().document() | known
 
 
 class UploadExpired(Problem):
@@ -214,6 +221,12 @@ class TooLarge(Problem):
     title, detail = "The file is too large", "It is over the limit of its collection. Nothing was stored."
 
 
+class AppendTooLarge(TooLarge):
+    """More bytes than the upload has left. Where it stood before, it can go on."""
+
+    detail = "These are more bytes than the upload has left. Nothing of this request was kept."
+
+
 class TypeRefused(Problem):
     status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "type_refused"
     title, detail = (
@@ -247,14 +260,14 @@ class UploadInProgress(Problem):
 
 
 class ChecksumDiffers(Problem):
-    status, code = 460, "checksum_differs"
+    status, code, reason = 460, "checksum_differs", "Checksum Mismatch"
     title, detail = "The bytes were damaged on the way", "Nothing of this request was kept. Send it again."
 
 
 class ContentDigestDiffers(ChecksumDiffers):
     """The same for whoever does not speak tus, whose 460 is no registered status."""
 
-    status = HTTPStatus.UNPROCESSABLE_ENTITY
+    status, reason = HTTPStatus.UNPROCESSABLE_ENTITY, None
 
 
 class SlowDown(Problem):
