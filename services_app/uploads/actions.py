@@ -90,7 +90,8 @@ def keep_lease(upload: Upload) -> None:
 
 def checkpoint(upload: Upload, *, offset: int, digest_state: bytes, media_type: str) -> None:
     """So many bytes are durable in staging; the request goes on. Raises LeaseLost."""
-    _update(upload, offset=offset, digest_state=digest_state, media_type=media_type)
+    safe = {"offset": offset, "digest_state": digest_state, "media_type": media_type}
+    _update(upload, length=upload.length, **safe)  # the length may have come with these bytes
 
 
 def set_length(upload: Upload, length: int) -> None:
@@ -106,7 +107,7 @@ def wait(upload: Upload, *, problem: str = "") -> None:
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
     """All bytes are durable in staging and agree with what was announced. Raises LeaseLost."""
-    facts = {"size": size, "offset": size, "sha256": sha256, "media_type": media_type}
+    facts = {"size": size, "offset": size, "length": size, "sha256": sha256, "media_type": media_type}
     _move(upload, State.COMMITTING, **facts)
 
 

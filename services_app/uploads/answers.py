@@ -46,7 +46,7 @@ def problem_response(problem: Problem, request) -> HttpResponse:
     kind = partial(DrainingResponse, environ=request.META) if _body_is_unread(request) else HttpResponse
     # After any other refusal of its HEAD tus-js-client begins at byte 0; after this one it asks again.
     status = HTTPStatus.LOCKED if _asks_by_tus(request) and problem.retry_after is not None else problem.status
-    response = kind(content, status=status, content_type="application/problem+json")
+    response = kind(content, status=status, content_type="application/problem+json", reason=problem.reason)
     if problem.retry_after is not None:
         response["Retry-After"] = str(problem.retry_after)
     if allowed := getattr(problem, "allowed", None):

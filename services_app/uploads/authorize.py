@@ -7,7 +7,7 @@ from django.http import HttpResponse
 from . import actions, errors, headers, policies, questions
 from .callers import from_nginx, token_claims
 from .middleware import problem_of
-from .protocols import ietf
+from .protocols import ietf, tus
 from .states import State
 
 
@@ -36,6 +36,8 @@ def _judge(meta: dict, claims) -> None:
     allowed = {"/": questions.COLLECTION, "/check": questions.CHECK}.get(path, questions.ONE_UPLOAD)
     if method not in allowed:
         raise errors.MethodNotAllowed(*allowed)
+    if tus.is_other_version(meta):
+        return  # 412, with a header that nginx does not have; nothing else counts then
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
     if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
         policies.may_upload(claims, _ietf_length(meta, length, coding))
@@ -49,7 +51,7 @@ def _judge(meta: dict, claims) -> None:
     elif method == "POST" and path == "/":
         announced = meta.get("HTTP_UPLOAD_LENGTH", "")
         part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"
-        policies.may_upload(claims, int(announced) if announced.isdecimal() else None, part=part)
+        policies.may_upload(claims, tus.number(announced) if announced.isdecimal() else None, part=part)
 
 
 def _ietf_length(meta: dict, length: str, coding: str) -> int | None:

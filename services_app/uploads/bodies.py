@@ -32,13 +32,17 @@ def begin(request):
     _tell_limits(request, claims)
     policies.may_upload(claims, new.length, part=new.concat == "partial")
     recover.settle_stale_uploads_of(claims.jti)
+    size = _body_size(meta)
     if new.concat.startswith("final;"):
+        if size != 0:
+            raise errors.RequestMalformed
         upload = concat.create_final(claims, new)
         request.upload_id = upload.id
     else:
-        size = _body_size(meta)
         if size != 0 and new.protocol == Protocol.TUS:
             tus.check_body_type(meta)
+            if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
+                raise errors.TooLarge
         receiving = size != 0 or append.final or new.length == 0
         upload, gave_way = actions.create(claims, new, receiving=receiving)
         request.upload_id = upload.id
@@ -46,7 +50,14 @@ def begin(request):
             with contextlib.suppress(StoreError):  # `recover` finds what stays
                 current_store().discard(waiting)
         if receiving:
-            _receive(request, upload, claims, append)
+            try:
+                _receive(request, upload, claims, append)
+            except (errors.AppendTooLarge, errors.ChecksumDiffers) as exc:
+                # Nobody was told where it is, so nobody could go on with it.
+                with contextlib.suppress(actions.LeaseLost, StoreError):
+                    actions.abort(upload, exc.code)
+                    current_store().discard(upload.id)
+                raise
     return _answer(request, upload, claims, status=201)
 
 
@@ -68,6 +79,8 @@ def append(request, upload_id: uuid.UUID):
             raise errors.WrongOffset(upload.offset, offset)
         if size == 0 and append.final == ietf.is_spoken(meta):
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
+    if upload.state == State.WAITING:
+        recover.settle_stale_uploads_of(claims.jti)  # it may have expired
     policies.may_append(upload, size)
     upload = takeover.seize(upload_id)
     try:
@@ -82,6 +95,7 @@ def append(request, upload_id: uuid.UUID):
     except BaseException:
         with contextlib.suppress(actions.LeaseLost):
             actions.wait(upload)
+        _tell_expiry(request, upload)
         raise
     _receive(request, upload, claims, append)
     return _answer(request, upload, claims, status=204)
@@ -89,7 +103,7 @@ def append(request, upload_id: uuid.UUID):
 
 def _parsed(request) -> tuple[actions.NewUpload, Append]:
     meta = request.META
-    if tus.is_spoken(meta):
+    if request.method == "POST" and tus.is_spoken(meta):
         _speak_tus(request)
         return tus.new_upload(meta), tus.append(meta)
     if ietf.is_spoken(meta):
@@ -97,6 +111,8 @@ def _parsed(request) -> tuple[actions.NewUpload, Append]:
         return ietf.new_upload(meta), ietf.append(meta)
     if request.method == "PUT":
         return whole.new_upload(meta), Append(final=True)
+    if tus.is_meant(meta):
+        _speak_tus(request)
     raise errors.RequestMalformed
 
 
@@ -111,7 +127,7 @@ def _parsed_append(request) -> tuple[int, Append]:
         return offset, ietf.append(meta)
     _speak_tus(request)
     tus.check_body_type(meta)
-    return headers.whole_number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
+    return tus.number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
 
 
 def _tell_limits(request, claims: Claims) -> None:
@@ -127,7 +143,14 @@ def _receive(request, upload: Upload, claims: Claims, append: Append) -> None:
     except errors.Problem as exc:
         if ietf.is_spoken(request.META) and ietf.is_of_the_target(exc):
             request.extra_headers["Upload-Complete"] = "?1"
+        _tell_expiry(request, upload)
         raise
+
+
+def _tell_expiry(request, upload: Upload) -> None:
+    """tus wants it in every answer to an append, refusals included."""
+    if tus.is_spoken(request.META):
+        request.extra_headers.update(tus.expires(upload))
 
 
 def _speak_tus(request) -> None:
@@ -148,8 +171,10 @@ def _learn_length(request, upload: Upload, claims: Claims) -> None:
     else:
         length = tus.learnt_length(request.META, upload)
     if length is not None and upload.length is None:
-        policies.check_length(claims, length)
-        actions.set_length(upload, length)
+        policies.check_length(claims, length, part=upload.concat == "partial")
+        if length > policies.most_bytes(claims, upload):
+            raise errors.AppendTooLarge
+        upload.length = length  # saved together with the bytes that come with it
 
 
 def _check_room(request, upload: Upload, claims: Claims, size: int | None) -> None:
@@ -157,8 +182,8 @@ def _check_room(request, upload: Upload, claims: Claims, size: int | None) -> No
     if size is None:
         return
     if upload.length is not None and upload.offset + size > upload.length:
-        raise errors.LengthExceeded if ietf.is_spoken(request.META) else errors.TooLarge
-    if upload.offset + size > policies.size_limit(claims):
+        raise errors.LengthExceeded if ietf.is_spoken(request.META) else errors.AppendTooLarge
+    if upload.offset + size > policies.most_bytes(claims, upload):
         raise errors.TooLarge
 
 

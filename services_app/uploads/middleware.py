@@ -18,7 +18,8 @@ class ProblemMiddleware:
 
     def __call__(self, request):
         request.grant_id = request.upload_id = request.body_reader = None
-        request.extra_headers = {}  # what the protocol of the request wants in every answer, refusals included
+        # What the protocol of the request wants in every answer, refusals included.
+        request.extra_headers = tus.version_header(request.META)
         response = self.get_response(request)
         if request.grant_id is not None:
             response["X-Upload-Grant"] = str(request.grant_id)
@@ -27,7 +28,10 @@ class ProblemMiddleware:
         for name, value in request.extra_headers.items():
             response[name] = value
         response["Cache-Control"] = "no-store"
-        if response.status_code != 204:
+        if request.method == "HEAD":
+            # A POST that means HEAD (tus) has an answer whose length would be waited for.
+            del response["Content-Length"]
+        elif response.status_code != 204:
             # With a length nginx knows where the answer ends while the connection is still being drained.
             response["Content-Length"] = str(len(response.content))
         return response

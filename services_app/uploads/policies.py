@@ -72,14 +72,19 @@ def _check_parts(claims: Claims, length: int | None) -> None:
     """All parts of a grant together may hold what its uploads may hold, in a bounded number. Raises as slot_for."""
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, timezone.now().timestamp())
-    parts = Upload.objects.filter(grant_id=claims.jti, concat="partial", state__in=(State.WAITING, *RUNNING))
-    lengths = list(parts.values_list("length", flat=True))
-    if (
-        length is None
-        or len(lengths) >= MAX_PARTS
-        or sum(filter(None, lengths)) + length > claims.max_uploads * size_limit(claims)
-    ):
+    if _parts(claims).count() >= MAX_PARTS or (length or 0) > _room_for_parts(claims):
         raise errors.TooLarge
+
+
+def _parts(claims: Claims):
+    return Upload.objects.filter(grant_id=claims.jti, concat="partial", state__in=(State.WAITING, *RUNNING))
+
+
+def _room_for_parts(claims: Claims, besides: uuid.UUID | None = None) -> int:
+    """Bytes that are left for parts; one whose length is not known yet counts with what it has."""
+    others = _parts(claims).exclude(id=besides).values_list("length", "offset")
+    held = sum(offset if length is None else length for length, offset in others)
+    return claims.max_uploads * size_limit(claims) - held
 
 
 def _check_admission(now: datetime, besides: uuid.UUID | None = None) -> None:
@@ -93,10 +98,23 @@ def _check_space(size: int) -> None:
         raise errors.NoSpace
 
 
+def hard_limit(claims: Claims) -> int:
+    """The most bytes that a file may have, whatever length the grant names."""
+    return min(claims.max_size, settings.UPLOAD_MAX_SIZE)
+
+
 def size_limit(claims: Claims) -> int:
     """The most bytes that an upload under these claims may hold."""
-    limit = min(claims.max_size, settings.UPLOAD_MAX_SIZE)
+    limit = hard_limit(claims)
     return limit if claims.length is None else min(limit, claims.length)
+
+
+def most_bytes(claims: Claims, upload: Upload) -> int:
+    """The most bytes that this upload may come to hold: its length, as soon as that is known."""
+    if upload.length is not None:
+        return upload.length
+    limit = size_limit(claims)
+    return min(limit, _room_for_parts(claims, upload.id)) if upload.concat == "partial" else limit
 
 
 def slot_for(claims: Claims) -> tuple[int, list[Upload]]:

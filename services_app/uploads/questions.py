@@ -5,12 +5,13 @@ import uuid
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
+from services_app.tokens.claims import Claims
 
 from . import actions, errors, headers, media, policies, render, takeover
 from .answers import problem_response
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
-from .models import Upload
+from .models import Protocol, Upload
 from .protocols import ietf, tus
 from .states import RUNNING, State
 
@@ -26,7 +27,7 @@ def grant_state(request):
     """`GET /u`: the uploads of the token's grant and the last refusal. `OPTIONS /u`: what both protocols can do here."""
     claims = token_claims(request)
     if request.method == "OPTIONS":
-        return _options(COLLECTION, policies.size_limit(claims))
+        return _options(COLLECTION, claims)
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*COLLECTION)
     return JsonResponse(render.grant(claims.jti))
@@ -37,12 +38,10 @@ def one_upload(request, upload_id: uuid.UUID):
     """`GET`, `HEAD`, `DELETE` and `OPTIONS` of `/u/<upload_id>`."""
     claims = token_claims(request)
     if request.method == "OPTIONS":
-        return _options(ONE_UPLOAD, policies.size_limit(claims))
-    if "HTTP_TUS_RESUMABLE" in request.META:
-        request.extra_headers["Tus-Resumable"] = tus.VERSION
-        if request.META["HTTP_TUS_RESUMABLE"] != tus.VERSION:
-            request.extra_headers["Tus-Version"] = tus.VERSION
-            raise errors.VersionUnsupported
+        return _options(ONE_UPLOAD, claims)
+    if tus.is_other_version(request.META):
+        request.extra_headers["Tus-Version"] = tus.VERSION
+        raise errors.VersionUnsupported
     render.settle(claims.jti)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
@@ -65,8 +64,8 @@ def _offset(request, upload: Upload, limit: int) -> HttpResponse:
     if upload.terminated or (upload.state != State.WAITING and upload.state != State.COMMITTED):
         raise errors.of_ended(upload)
     request.extra_headers.update(ietf.state_headers(upload, limit))
-    if "HTTP_TUS_RESUMABLE" in request.META:
-        request.extra_headers.update(tus.state_headers(upload))
+    if "HTTP_TUS_RESUMABLE" in request.META or upload.protocol == Protocol.TUS:
+        request.extra_headers.update({"Tus-Resumable": tus.VERSION, **tus.state_headers(upload)})
     return HttpResponse(status=200)
 
 
@@ -110,6 +109,7 @@ def not_found(request, exception=None):
     return problem_response(errors.NotFound(), request)
 
 
-def _options(allowed: tuple[str, ...], limit: int) -> HttpResponse:
-    fields = {"Allow": ", ".join(allowed), "Upload-Limit": ietf.limits(limit), **tus.capabilities(limit)}
+def _options(allowed: tuple[str, ...], claims: Claims) -> HttpResponse:
+    limit = ietf.limits(policies.size_limit(claims))
+    fields = {"Allow": ", ".join(allowed), "Upload-Limit": limit, **tus.capabilities(policies.hard_limit(claims))}
     return HttpResponse(status=204, headers=fields)

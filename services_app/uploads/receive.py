@@ -32,19 +32,23 @@ PROGRESS_EVERY = 10_000_000  # bytes
 # A request that ends so has done no harm: what came is kept, and the sender may go on.
 _INTERRUPTED = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed)
 
+# One of these was not taken, but what came before it is good.
+_NOT_TAKEN = (errors.ChecksumDiffers, errors.LengthNotReached, errors.RequestMalformed, errors.StoreUnavailable, errors.AppendTooLarge)
+
 
 @dataclass(frozen=True, slots=True)
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
 
     `checksum` is an algorithm of hashlib and the digest that this body must have. The problems are how its protocol puts
-    it that the digest is another one, or that there are more bytes than announced.
+    it that the digest is another one, that there are more bytes than announced, or than any upload may have here.
     """
 
     final: bool = False
     checksum: tuple[str, bytes] | None = None
     checksum_problem: type[errors.Problem] = errors.ChecksumDiffers
     excess_problem: type[errors.Problem] = errors.LengthDiffers
+    limit_problem: type[errors.Problem] = errors.TooLarge
 
 
 class _Running:
@@ -86,7 +90,7 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
     except _INTERRUPTED as exc:
         _let_go(upload, exc, body)
         raise errors.UploadInProgress if writer.superseded else exc from exc
-    except (errors.ChecksumDiffers, errors.LengthNotReached, errors.RequestMalformed, errors.StoreUnavailable) as exc:
+    except _NOT_TAKEN as exc:
         _let_go(upload, exc, body)
         raise
     except errors.Problem as exc:
@@ -152,7 +156,7 @@ def commit(upload: Upload) -> None:
 def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
     """Bring the whole body into staging."""
     staged, upload = running.staged, running.upload
-    limit = policies.size_limit(claims) if upload.length is None else upload.length
+    limit = policies.most_bytes(claims, upload)
     checksum = hashlib.new(append.checksum[0]) if append.checksum else None
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
     save_at, log_at = time.monotonic() + CHECKPOINT_EVERY, PROGRESS_EVERY
@@ -160,7 +164,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if stopping := writer.superseded:
             actions.keep_lease(upload)  # still ours: what came before the newer request is kept
         if staged.size + count > limit:
-            raise errors.TooLarge if upload.length is None else append.excess_problem
+            raise append.limit_problem if upload.length is None else append.excess_problem
         chunk = buffer[:count]
         running.digest.update(chunk)
         if checksum is not None:

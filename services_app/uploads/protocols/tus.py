@@ -4,14 +4,13 @@ The names of sections are those of the specification. `checksum-trailer` is not 
 """
 
 import base64
-import binascii
 import re
 import uuid
 from datetime import datetime
 from email.utils import format_datetime
 
 from services_app.store.paths import safe_name
-from services_app.uploads import errors, headers
+from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -22,6 +21,8 @@ EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,che
 CHECKSUMS = ("sha1", "sha256", "sha512", "md5")
 BODY_TYPE = "application/offset+octet-stream"
 
+_DIGITS = re.compile(r"[0-9]+", re.ASCII)
+_BEYOND = 1 << 63  # what no file reaches and no column of the database takes
 _PAIR = re.compile(r"(?P<key>[\x21-\x2b\x2d-\x7e]+)(?: (?P<value>[A-Za-z0-9+/]*={0,2}))?")
 _ID = re.compile(r"/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?$")
 
@@ -40,6 +41,28 @@ def check_version(meta: dict) -> None:
     """Section "Tus-Resumable". Raises VersionUnsupported."""
     if meta.get("HTTP_TUS_RESUMABLE") != VERSION:
         raise errors.VersionUnsupported
+
+
+def is_other_version(meta: dict) -> bool:
+    """Whether a request names a version that is not spoken here; nothing else of it may be looked at then."""
+    return meta.get("HTTP_TUS_RESUMABLE", VERSION) != VERSION
+
+
+def version_header(meta: dict) -> dict[str, str]:
+    """Section "Tus-Resumable": in every answer to a request that bears it."""
+    return {"Tus-Resumable": VERSION} if "HTTP_TUS_RESUMABLE" in meta else {}
+
+
+def is_meant(meta: dict) -> bool:
+    """Whether a creation that speaks no other protocol means this one, and forgot to say so."""
+    return "HTTP_UPLOAD_LENGTH" in meta or "HTTP_UPLOAD_METADATA" in meta
+
+
+def number(value: str) -> int:
+    """A non-negative integer, however large: one beyond all limits is an honest number still. Raises RequestMalformed."""
+    if not _DIGITS.fullmatch(value):
+        raise errors.RequestMalformed
+    return min(int(value.lstrip("0")[:20] or "0"), _BEYOND)
 
 
 def new_upload(meta: dict) -> NewUpload:
@@ -62,14 +85,17 @@ def append(meta: dict) -> Append:
     """Section "Checksum". Raises ChecksumUnsupported or RequestMalformed."""
     checksum = meta.get("HTTP_UPLOAD_CHECKSUM", "")
     if not checksum:
-        return Append()
+        return Append(excess_problem=errors.AppendTooLarge, limit_problem=errors.AppendTooLarge)
     algorithm, _, encoded = checksum.partition(" ")
     if algorithm not in CHECKSUMS:
         raise errors.ChecksumUnsupported
-    try:
-        return Append(checksum=(algorithm, base64.b64decode(encoded.strip(), validate=True)))
-    except binascii.Error as exc:
-        raise errors.RequestMalformed from exc
+    if not encoded:
+        raise errors.RequestMalformed
+    return Append(
+        checksum=(algorithm, _decoded(encoded)),
+        excess_problem=errors.AppendTooLarge,
+        limit_problem=errors.AppendTooLarge,
+    )
 
 
 def check_body_type(meta: dict) -> None:
@@ -82,7 +108,7 @@ def learnt_length(meta: dict, upload: Upload) -> int | None:
     """The length that a PATCH brings for an upload whose length was deferred, if any. Raises InconsistentLength."""
     if "HTTP_UPLOAD_LENGTH" not in meta:
         return None
-    length = headers.whole_number(meta["HTTP_UPLOAD_LENGTH"])
+    length = number(meta["HTTP_UPLOAD_LENGTH"])
     if (upload.length is not None and upload.length != length) or length < upload.offset:
         raise errors.InconsistentLength
     return length
@@ -141,21 +167,26 @@ def _announced_length(meta: dict, *, final: bool) -> int | None:
         return None
     if (deferred is None) == (length is None) or deferred not in (None, "1"):
         raise errors.RequestMalformed
-    return None if length is None else headers.whole_number(length)
+    return None if length is None else number(length)
 
 
 def _metadata(header: str) -> dict[str, bytes]:
     """Section "Upload-Metadata". Raises RequestMalformed."""
     found: dict[str, bytes] = {}
-    for pair in filter(None, (part.strip(" ") for part in header.split(","))):
-        match = _PAIR.fullmatch(pair)
+    for pair in header.split(",") if header else ():
+        match = _PAIR.fullmatch(pair.strip(" "))
         if match is None or match["key"] in found:
             raise errors.RequestMalformed
-        try:
-            found[match["key"]] = base64.b64decode(match["value"] or "", validate=True)
-        except binascii.Error as exc:
-            raise errors.RequestMalformed from exc
+        found[match["key"]] = _decoded(match["value"] or "")
     return found
+
+
+def _decoded(value: str) -> bytes:
+    """Raises RequestMalformed unless it is Base64."""
+    try:
+        return base64.b64decode(value, validate=True)
+    except ValueError as exc:
+        raise errors.RequestMalformed from exc
 
 
 def _content_type(meta: dict) -> str:
