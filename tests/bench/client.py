@@ -6,6 +6,7 @@ The body comes from memory: reading a file would cost every target the same and 
 """
 
 import dataclasses
+import functools
 import hashlib
 import http.client
 import itertools
@@ -23,7 +24,10 @@ BOUNDARY = "sluice-bench-0123456789abcdef"
 
 @dataclasses.dataclass
 class Plan:
-    """One request. `form_field` names the part of a multipart body; empty: the body is the file itself."""
+    """One request, or with `append` (bytes of one PATCH) or `cut_at` several, by tus: see appends.py.
+
+    `form_field` names the part of a multipart body; empty: the body is the file itself.
+    """
 
     port: int
     authority_file: str
@@ -34,6 +38,8 @@ class Plan:
     headers: dict[str, str] = dataclasses.field(default_factory=dict)
     form_field: str = ""
     file_name: str = "bench.bin"
+    append: int = 0
+    cut_at: int = 0
 
 
 @dataclasses.dataclass
@@ -48,12 +54,21 @@ class Outcome:
     error: str = ""
 
 
-def blocks(size: int, seed: int):
-    """The body in views of at most 1 MiB, each good until the next: random bytes, numbered so that none repeats."""
-    block = bytearray(random.Random(seed).randbytes(BLOCK))
-    for number, start in enumerate(range(0, size, BLOCK)):
+def blocks(size: int, seed: int, start: int = 0):
+    """The body in views of at most 1 MiB, each good until the next: random bytes, numbered so that none repeats.
+
+    From `start` on: the rest of the first `size` bytes.
+    """
+    block = bytearray(_noise(seed))
+    for number in range(start // BLOCK, -(-size // BLOCK)):
         block[:8] = number.to_bytes(8, "big")
-        yield memoryview(block)[: min(BLOCK, size - start)]
+        begins = number * BLOCK
+        yield memoryview(block)[max(0, start - begins) : min(BLOCK, size - begins)]
+
+
+@functools.lru_cache(maxsize=1)
+def _noise(seed: int) -> bytes:
+    return random.Random(seed).randbytes(BLOCK)
 
 
 def digest(size: int, seed: int) -> str:
@@ -64,6 +79,11 @@ def digest(size: int, seed: int) -> str:
 
 
 def send(plan: Plan) -> Outcome:
+    if plan.append or plan.cut_at:
+        from tests.bench import appends
+
+        status, reply, wall, tail, error = appends.send(plan)
+        return Outcome(status, wall, tail, _cpu(), reply, error)
     before, after = _envelope(plan)
     kind = f"multipart/form-data; boundary={BOUNDARY}" if plan.form_field else "application/octet-stream"
     parts = [part for part in (before, after) if part]
@@ -80,8 +100,12 @@ def send(plan: Plan) -> Outcome:
             error = f"answered after {answer.sent} of {length} bytes"
     except (OSError, http.client.HTTPException) as exc:
         error = type(exc).__name__
+    return Outcome(status, wall, tail, _cpu(), reply, error)
+
+
+def _cpu() -> float:
     used = resource.getrusage(resource.RUSAGE_SELF)
-    return Outcome(status, wall, tail, used.ru_utime + used.ru_stime, reply, error)
+    return used.ru_utime + used.ru_stime
 
 
 def _envelope(plan: Plan) -> tuple[bytes, bytes]:

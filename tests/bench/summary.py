@@ -11,6 +11,7 @@ from tests.bench.targets.base import MIB
 TAIL_LIMIT = 0.050  # seconds
 TAIL_TIMES_SHORTER = 20
 WALL_LIMIT = 1.3  # times the floor in C
+APPENDS_LIMIT = 1.1  # times one PUT
 GROWTH_LIMIT = 8 * MIB
 # Log lines are counted in whole pages; a body byte would come with the other 342 million.
 WEB_WRITTEN_LIMIT = 64 * 1024
@@ -78,12 +79,13 @@ def _worst(peaks: Iterable[dict[str, int]]) -> dict[str, int]:
 
 
 def aims(lines: dict[str, Line], runs: Sequence[Run], growth: Growth | None) -> list[Aim]:
-    """The five aims; medians of one and the same run of the bench are compared, never numbers of two days."""
+    """The six aims; medians of one and the same run of the bench are compared, never numbers of two days."""
     sluice, inhouse, dav = (lines.get(name) for name in ("sluice", "inhouse", "dav"))
     return [
         _tail(sluice),
         _tail_against(sluice, inhouse),
         _wall_against(sluice, dav),
+        _appends_against(lines.get("sluice-appends-32"), sluice),
         _growth(growth),
         _nothing_written([run for run in runs if run.target == "sluice" and not run.error]),
     ]
@@ -118,6 +120,14 @@ def _wall_against(sluice: Line | None, dav: Line | None) -> Aim:
         return Aim(text, "", None)
     times = sluice.wall / dav.wall
     return Aim(text, f"{times:.2f} × ({sluice.wall:.2f} s against {dav.wall:.2f} s)", times <= WALL_LIMIT)
+
+
+def _appends_against(appends: Line | None, sluice: Line | None) -> Aim:
+    text = f"wall in appends of 32 MiB ≤ {APPENDS_LIMIT} × one PUT"
+    if appends is None or sluice is None:
+        return Aim(text, "", None)
+    times = appends.wall / sluice.wall
+    return Aim(text, f"{times:.2f} × ({appends.wall:.2f} s against {sluice.wall:.2f} s)", times <= APPENDS_LIMIT)
 
 
 def _growth(growth: Growth | None) -> Aim:

@@ -15,12 +15,13 @@ from dev.paths import ROOT
 from tests.bench.client import BLOCK, blocks, digest
 from tests.bench.relay import Relay
 
-SIZE = 8  # MiB
+SIZE = 12  # MiB: two appends of the smaller kind
 
 
 @pytest.fixture(scope="module")
 def result() -> dict:
-    command = [sys.executable, "-m", "tests.bench", "--quick", "--size", str(SIZE), "--targets", "sluice,inhouse,dav"]
+    command = [sys.executable, "-m", "tests.bench", "--quick", "--size", str(SIZE), "--targets"]
+    command.append("sluice,sluice-resumed,sluice-appends-8,inhouse,dav")
     done = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, timeout=240)
     if "Another ./run bench" in done.stderr:
         pytest.skip("a bench is running on this machine")
@@ -33,7 +34,7 @@ def test_every_target_stores_what_was_sent(result):
         assert run["error"] == ""
         assert 0 < run["tail"] < run["wall"]
     # An nginx without the DAV module cannot be the floor; everything else must have run.
-    assert {"sluice", "inhouse"} <= {run["target"] for run in result["runs"]}
+    assert {"sluice", "sluice-resumed", "sluice-appends-8", "inhouse"} <= {run["target"] for run in result["runs"]}
 
 
 def test_the_meter_sees_no_body_byte_written_by_sluices_web_tier(result):
@@ -53,6 +54,8 @@ def test_a_body_is_the_same_again_for_its_seed_and_repeats_no_block():
     sent = b"".join(bytes(block) for block in blocks(size, seed=7))
     assert len(sent) == size
     assert len({sent[start : start + BLOCK] for start in range(0, size, BLOCK)}) == 4
+    rest = b"".join(bytes(block) for block in blocks(size, seed=7, start=BLOCK + 9))
+    assert rest == sent[BLOCK + 9 :]
     assert digest(size, 7) == hashlib.sha256(sent).hexdigest() != digest(size, 8)
 
 

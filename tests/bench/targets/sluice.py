@@ -1,13 +1,14 @@
 """Sluice itself: the same stack that ./run demo starts."""
 
 from pathlib import Path
+from urllib.parse import urlsplit
 
 from dev.client import Client
 from dev.pki import Pki
 from dev.stack import Stack
 from tests.bench import ground
 from tests.bench.client import Plan
-from tests.bench.targets.base import Target
+from tests.bench.targets.base import MIB, Target
 
 
 class Sluice(Target):
@@ -32,7 +33,10 @@ class Sluice(Target):
             "Authorization": f"Bearer {grant['token']}",
             "Content-Disposition": f"attachment; filename*=UTF-8''bench-{seed}.bin",
         }
-        return Plan(self._stack.edge_port, str(authority), "PUT", "/u", size, seed, headers)
+        return self._plan(client, size, seed, headers)
+
+    def _plan(self, client: Client, size: int, seed: int, headers: dict[str, str]) -> Plan:
+        return Plan(client.port, str(self._stack.keys.edge_ca), "PUT", "/u", size, seed, headers)
 
     def tiers(self) -> dict[str, dict[str, int]]:
         tiers = {"web": ("nginx", "web_app"), "services": ("uploads", "control")}
@@ -46,3 +50,35 @@ class Sluice(Target):
 
     def stop(self) -> None:
         self._stack.stop()
+
+
+class SluiceByTus(Sluice):
+    """An upload that was created by tus before the first byte, and gets its bytes by PATCH."""
+
+    append = 0
+    cut = False
+
+    def _plan(self, client: Client, size: int, seed: int, headers: dict[str, str]) -> Plan:
+        bearer = {"Authorization": headers["Authorization"]}
+        creation = {**bearer, "Tus-Resumable": "1.0.0", "Upload-Length": str(size)}
+        reply = client.send("POST", "/u", [], 0, creation)
+        if reply.status != 201:
+            raise RuntimeError(f"tus creation was answered {reply.status}")
+        path = urlsplit(reply.headers["Location"]).path
+        more = {"append": self.append, "cut_at": size // 2 if self.cut else 0}
+        return Plan(client.port, str(self._stack.keys.edge_ca), "PATCH", path, size, seed, bearer, **more)
+
+
+class SluiceResumed(SluiceByTus):
+    name = "sluice-resumed"
+    cut = True
+
+
+class SluiceAppends8(SluiceByTus):
+    name = "sluice-appends-8"
+    append = 8 * MIB
+
+
+class SluiceAppends32(SluiceByTus):
+    name = "sluice-appends-32"
+    append = 32 * MIB
