@@ -118,9 +118,13 @@ def node_modules() -> Path:
         folder.mkdir(parents=True)
         for name in ("package.json", "package-lock.json", ".npmrc"):
             shutil.copy(JS / name, folder)
-        done = subprocess.run(["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False)
+        done = subprocess.run(
+            ["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False
+        )
         if done.returncode:
-            absent(f"npm could not install tus-js-client:\n{done.stderr[-1000:]}\nIs the package registry within reach?")
+            absent(
+                f"npm could not install tus-js-client:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
+            )
         (folder / "complete").touch()
     return folder / "node_modules"
 

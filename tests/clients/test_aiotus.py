@@ -16,7 +16,12 @@ def command(own):
     def run(*arguments: str) -> str:
         env = {**environments.inherited(), "SSL_CERT_FILE": str(own.keys.edge_ca)}
         done = subprocess.run(
-            [sys.executable, "-m", "aiotus", *arguments], env=env, capture_output=True, text=True, timeout=60, check=False
+            [sys.executable, "-m", "aiotus", *arguments],
+            env=env,
+            capture_output=True,
+            text=True,
+            timeout=60,
+            check=False,
         )
         assert done.returncode == 0, done.stderr
         return done.stdout.strip()

@@ -59,7 +59,12 @@ def test_going_on_at_the_wrong_offset_keeps_the_bytes_and_says_the_right_one(own
     path = cut_off(place, file)
     offset = int(curl(own, path, *bearer(place.token), "--head").headers["upload-offset"])
     patch = ["--request", "PATCH", *bearer(place.token)]
-    wrong = [*patch, *headers(*TUS, f"Upload-Offset: {offset - 1}"), "--data-binary", rest_of(file, offset - 1, tmp_path)]
+    wrong = [
+        *patch,
+        *headers(*TUS, f"Upload-Offset: {offset - 1}"),
+        "--data-binary",
+        rest_of(file, offset - 1, tmp_path),
+    ]
     refused = curl(own, path, *wrong)
     assert (refused.status, refused.headers["upload-offset"]) == (409, str(offset))
     right = [*patch, *headers(*TUS, f"Upload-Offset: {offset}"), "--data-binary", rest_of(file, offset, tmp_path)]
@@ -81,6 +86,8 @@ def test_a_length_that_comes_last_and_alone_completes_the_upload(own, place, fil
     patch = ["--request", "PATCH", *bearer(place.token)]
     first = curl(own, path, *patch, *headers(*TUS, "Upload-Offset: 0"), "--data-binary", f"@{file}")
     assert (first.status, first.headers["upload-offset"]) == (204, str(SIZE))
-    last = curl(own, path, *patch, *headers(*TUS, f"Upload-Offset: {SIZE}", f"Upload-Length: {SIZE}"), "--data-binary", "")
+    last = curl(
+        own, path, *patch, *headers(*TUS, f"Upload-Offset: {SIZE}", f"Upload-Length: {SIZE}"), "--data-binary", ""
+    )
     assert (last.status, last.headers["upload-offset"]) == (204, str(SIZE))
     place.assert_stored_once(file)

@@ -36,7 +36,12 @@ def test_another_instance_goes_on_at_the_url(python_client, place, file):
 
 
 def test_another_instance_finds_the_url_in_its_store(python_client, place, file, tmp_path):
-    plan = {"endpoint": place.url, "file": str(file), "urls": str(tmp_path / "urls.json"), "options": {"chunk_size": MIB}}
+    plan = {
+        "endpoint": place.url,
+        "file": str(file),
+        "urls": str(tmp_path / "urls.json"),
+        "options": {"chunk_size": MIB},
+    }
     with python_client("tuspy_upload", stop_at=3 * MIB, **plan) as client:
         begun = client.event("done")
     with python_client("tuspy_upload", **plan) as client:

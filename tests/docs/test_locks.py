@@ -1,5 +1,6 @@
 """The dependency locks: everything pinned and hashed, one version everywhere, no address of any index."""
 
+import json
 import re
 from pathlib import Path
 
@@ -47,3 +48,14 @@ def test_every_wish_is_in_the_lock(folder):
     named = {re.match(r"[A-Za-z0-9-]+", line)[0].lower() for line in wishes if line[:1].isalpha()}
     assert len(named) > 4
     assert named - set(versions(f"{folder}/requirements.txt")) == set()
+
+
+def test_the_lock_for_node_holds_versions_and_hashes_and_no_address_to_fetch_from():
+    folder = ROOT / "tests/clients/js"
+    lock = json.loads((folder / "package-lock.json").read_text())["packages"]
+    packages = {name: each for name, each in lock.items() if name}
+    assert lock[""]["dependencies"] == json.loads((folder / "package.json").read_text())["dependencies"]
+    assert packages
+    for each in packages.values():
+        assert each["version"] and each["integrity"].startswith("sha512-")
+        assert "resolved" not in each
