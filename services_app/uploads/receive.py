@@ -33,7 +33,13 @@ PROGRESS_EVERY = 10_000_000  # bytes
 _INTERRUPTED = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed)
 
 # One of these was not taken, but what came before it is good.
-_NOT_TAKEN = (errors.ChecksumDiffers, errors.LengthNotReached, errors.RequestMalformed, errors.StoreUnavailable, errors.AppendTooLarge)
+_NOT_TAKEN = (
+    errors.ChecksumDiffers,
+    errors.LengthNotReached,
+    errors.RequestMalformed,
+    errors.StoreUnavailable,
+    errors.AppendTooLarge,
+)
 
 
 @dataclass(frozen=True, slots=True)

@@ -45,7 +45,9 @@ def test_the_version_is_judged_before_anything_else_that_is_wrong(tus, headers):
     assert tus.patch(f"{tus.url}/{uuid.uuid4()}", 0, b"hello", version="2.0.0").status == 412
 
 
-@pytest.mark.parametrize("headers", [{"Upload-Length": "10"}, {"Upload-Defer-Length": "1"}, {"Upload-Concat": "partial"}])
+@pytest.mark.parametrize(
+    "headers", [{"Upload-Length": "10"}, {"Upload-Defer-Length": "1"}, {"Upload-Concat": "partial"}]
+)
 def test_a_creation_without_a_version_is_412(tus, headers):
     answer = tus.post(headers, version=None)
     assert (answer.status, answer["Tus-Version"]) == (412, "1.0.0")
