@@ -12,9 +12,12 @@ TARGET = ROOT / "docs" / "upload-states.md"
 
 # Why each way is gone. A way that is new in a table is an error here until somebody says what it means.
 UPLOAD_WAYS = {
-    (None, "receiving"): "a PUT claims a free place of its grant",
+    (None, "waiting"): "an upload is created under a free place of its grant; a PUT goes on at once",
+    ("waiting", "receiving"): "a request sends at the offset where it stands",
+    ("waiting", "aborted"): "cancelled, expired, or superseded by a newer upload",
+    ("receiving", "waiting"): "the request ended before the file did, or was found abandoned; what came is kept",
     ("receiving", "committing"): "all bytes are durable in staging; length and digest agree",
-    ("receiving", "aborted"): "refused, cut off, too slow, or found abandoned",
+    ("receiving", "aborted"): "refused, or what was staged is lost",
     ("committing", "committed"): "final name durable; ledger entry and receipt in one transaction",
     ("committing", "aborted"): "it cannot be published",
     ("committed", "deleted"): "removed over the internal API",
@@ -58,7 +61,8 @@ def render() -> str:
         HEAD,
         _section("An upload (services tier)", uploads.NEXT, upload_meanings, UPLOAD_WAYS),
         "`receiving` and `committing` are *running*: a request holds a lease on the upload. One whose lease ran out, or whose\n"
-        "process is gone, is abandoned; whoever asks next settles it (`services_app/uploads/recover.py`).\n",
+        "process is gone, is abandoned; whoever asks next settles it (`services_app/uploads/recover.py`). So is one that waited\n"
+        "for its sender beyond its end.\n",
         _section("A grant (web tier)", grants.TRANSITIONS, GRANT_MEANINGS, GRANT_WAYS),
     ]
     return "\n".join(parts)

@@ -89,7 +89,7 @@ class RequestMalformed(Problem):
 
 class BodyCutOff(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
-    title, detail = "The file did not arrive whole", "The connection ended early. Nothing was stored; send it again."
+    title, detail = "The file did not arrive whole", "The connection ended early. Go on where the upload stands, or send the file again."
 
 
 class InconsistentLength(Problem):
@@ -157,12 +157,12 @@ class MethodNotAllowed(Problem):
 
 class TooSlow(Problem):
     status, code = HTTPStatus.REQUEST_TIMEOUT, "too_slow"
-    title, detail = "The data came too slowly", "The connection stalled. Nothing was stored; send it again."
+    title, detail = "The data came too slowly", "The connection stalled. Go on where the upload stands, or send the file again."
 
 
 class DeadlinePassed(Problem):
     status, code = HTTPStatus.REQUEST_TIMEOUT, "deadline_passed"
-    title, detail = "The upload took too long", "One request may not take this long. Nothing was stored."
+    title, detail = "The upload took too long", "One request may not take this long. Go on where the upload stands."
 
 
 class AlreadyCommitted(Problem):

@@ -20,7 +20,7 @@ SITE_MAY_HOLD = {
 # Directives that write bodies, keep responses, bring in files to serve, or run code.
 NEVER = re.compile(
     r"proxy_set_body|mirror|mirror_request_body|proxy_store.*|proxy_cache.*|slice|client_body_in_file_only"
-    r"|client_body_in_single_buffer|proxy_method|proxy_force_ranges|proxy_intercept_errors|post_action|debug_connection"
+    r"|client_body_in_single_buffer|proxy_force_ranges|proxy_intercept_errors|post_action|debug_connection"
     r"|debug_points|working_directory|(fastcgi|uwsgi|scgi|grpc|memcached)_(pass|.*buffering|.*cache.*|.*store.*)"
     r"|dav_.*|create_full_put_path|autoindex|alias|root|index|try_files|js_.*|perl.*|load_module|lua.*|echo.*|more_.*"
     r"|image_filter.*|gzip.*|ssi.*|sub_filter.*|addition_.*|stub_status|resolver.*|stream|mail|user|http2.*|quic.*|satisfy"
@@ -74,6 +74,12 @@ def everything():
 
 def test_nothing_that_could_keep_or_copy_a_body_is_used_anywhere(everything):
     assert [(name, line, directive) for name, directive, _, line, _ in everything if NEVER.fullmatch(directive)] == []
+
+
+def test_a_method_is_changed_only_to_the_one_that_was_routed(everything):
+    found = {(name, around, *args) for name, directive, args, _, around in everything if directive == "proxy_method"}
+    places = ("location /.body/", "location /.control/")
+    assert found == {("conf.d/uploads.conf", (place,), "$upload_method") for place in places}
 
 
 def test_what_makes_nginx_stream_and_fail_closed_is_set_once_at_http_level(everything):

@@ -88,6 +88,7 @@ def test_the_question_tells_what_the_request_is_about(rig):
         "x-upload-method": "PUT",
         "x-upload-path": "/",
         "x-upload-length": "5",
+        "x-upload-base": f"/u/{TOKEN}",
     }
     assert question.size == 0
 

@@ -12,6 +12,13 @@ TAKEN = [
     ("PUT", f"/u/{TOKEN}", {}, "uploads", "/u"),
     ("PUT", "/u", BEARER, "uploads", "/u"),
     ("PUT", "/u/not-a-token", {}, "uploads", "/u"),
+    ("POST", f"/u/{TOKEN}", {}, "uploads", "/u"),
+    ("POST", "/u", BEARER, "uploads", "/u"),
+    ("PATCH", f"/u/{TOKEN}/{UPLOAD}", {}, "uploads", f"/u/{UPLOAD}"),
+    ("PATCH", f"/u/{UPLOAD}", BEARER, "uploads", f"/u/{UPLOAD}"),
+    ("DELETE", f"/u/{TOKEN}/{UPLOAD}", {}, "control", f"/u/{UPLOAD}"),
+    ("DELETE", f"/u/{UPLOAD}", BEARER, "control", f"/u/{UPLOAD}"),
+    ("OPTIONS", f"/u/{UPLOAD}", BEARER, "control", f"/u/{UPLOAD}"),
     ("POST", f"/u/{TOKEN}/check", {}, "control", "/u/check"),
     ("POST", "/u/check", BEARER, "control", "/u/check"),
     ("GET", f"/u/{TOKEN}", {}, "control", "/u"),
@@ -27,7 +34,7 @@ TAKEN = [
 def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
     rig, method, target, headers, listener, path
 ):
-    body = b"12345" if method in ("PUT", "POST") else b""
+    body = b"12345" if method in ("PUT", "POST", "PATCH") else b""
     assert rig.ask(method, target, headers, body).status == 200
     uploads = [(seen.method, seen.target) for seen in rig.uploads.requests]
     control = [(seen.method, seen.target) for seen in rig.control.requests]
@@ -83,14 +90,17 @@ def test_any_other_spelling_is_404_and_reaches_nobody(rig, method, target):
 @pytest.mark.parametrize(
     ("method", "target", "allow"),
     [
-        ("POST", f"/u/{TOKEN}", "PUT, GET, HEAD, OPTIONS"),
-        ("PATCH", f"/u/{TOKEN}/{UPLOAD}", "GET, HEAD, OPTIONS"),
-        ("PUT", f"/u/{TOKEN}/{UPLOAD}", "GET, HEAD, OPTIONS"),
-        ("DELETE", f"/u/{UPLOAD}", "GET, HEAD, OPTIONS"),
+        ("PATCH", f"/u/{TOKEN}", "PUT, POST, GET, HEAD, OPTIONS"),
+        ("DELETE", "/u", "PUT, POST, GET, HEAD, OPTIONS"),
+        ("PUT", f"/u/{TOKEN}/{UPLOAD}", "PATCH, GET, HEAD, DELETE, OPTIONS"),
+        ("POST", f"/u/{UPLOAD}", "PATCH, GET, HEAD, DELETE, OPTIONS"),
         ("PUT", f"/u/{TOKEN}/check", "POST"),
+        ("PATCH", f"/u/{TOKEN}/check", "POST"),
+        ("DELETE", "/u/check", "POST"),
         ("GET", "/u/check", "POST"),
-        ("COPY", f"/u/{TOKEN}", "PUT, GET, HEAD, OPTIONS"),
-        ("TRACE", f"/u/{TOKEN}", "PUT, GET, HEAD, OPTIONS"),
+        ("COPY", f"/u/{TOKEN}", "PUT, POST, GET, HEAD, OPTIONS"),
+        ("TRACE", f"/u/{TOKEN}", "PUT, POST, GET, HEAD, OPTIONS"),
+        ("TRACE", f"/u/{UPLOAD}", "PATCH, GET, HEAD, DELETE, OPTIONS"),
         ("PUT", "/", "GET, HEAD, POST, DELETE"),
         ("PATCH", "/api/v1/uploads", "GET, HEAD, POST, DELETE"),
         ("TRACE", "/", "GET, HEAD, POST, DELETE"),
@@ -108,13 +118,45 @@ def test_two_tokens_in_one_request_are_refused(rig):
     assert rig.uploads.requests == rig.control.requests == []
 
 
-@pytest.mark.parametrize("method", ["GET", "HEAD", "OPTIONS"])
+OVERRIDE = "X-HTTP-Method-Override"
+
+
+@pytest.mark.parametrize("meant", ["PATCH", "patch"])
+def test_a_client_that_knows_post_alone_can_say_what_it_means(rig, meant):
+    assert rig.ask("POST", f"/u/{UPLOAD}", {**BEARER, OVERRIDE: meant}, b"12345").status == 200
+    question, (seen,) = rig.control.requests[0], rig.uploads.requests
+    assert (seen.method, seen.target, bytes(seen.body)) == ("PATCH", f"/u/{UPLOAD}", b"12345")
+    assert question.header("X-Upload-Method") == "PATCH" and seen.header(OVERRIDE) is None
+
+
+@pytest.mark.parametrize("meant", ["DELETE", "HEAD", "delete", "head"])
+def test_a_question_may_be_meant_as_well_and_has_no_body(rig, meant):
+    assert rig.ask("POST", f"/u/{UPLOAD}", {**BEARER, OVERRIDE: meant, "Content-Length": "0"}).status == 200
+    assert [(seen.method, seen.target) for seen in rig.control.requests] == [QUESTION, (meant.upper(), f"/u/{UPLOAD}")]
+    answer = rig.ask("POST", f"/u/{UPLOAD}", {**BEARER, OVERRIDE: meant}, b"12345")
+    assert answer.status == 400 and len(rig.control.requests) == 2
+
+
+@pytest.mark.parametrize("meant", ["TRACE", "CONNECT", "COPY", "PATCH, DELETE", "PATCH x", "-", "PA TCH"])
+def test_a_method_that_is_none_of_ours_is_405_however_it_is_said(rig, meant):
+    answer = rig.ask("POST", f"/u/{UPLOAD}", {**BEARER, OVERRIDE: meant})
+    assert (answer.status, answer.code()) == (405, "method_not_allowed")
+    assert rig.uploads.requests == rig.control.requests == rig.web.requests == []
+
+
+def test_an_override_changes_nothing_for_web_app(rig):
+    assert rig.ask("GET", "/api/v1/uploads", {OVERRIDE: "DELETE"}).status == 200
+    (seen,) = rig.web.requests
+    assert seen.method == "GET" and seen.header(OVERRIDE) is None
+
+
+@pytest.mark.parametrize("method", ["GET", "HEAD", "DELETE", "OPTIONS"])
 @pytest.mark.parametrize(
     "framing", [{"Content-Length": "5"}, {"Content-Length": "0005"}, {"Transfer-Encoding": "chunked"}]
 )
 def test_a_body_where_none_belongs_is_refused(rig, method, framing):
     body = b"5\r\n12345\r\n0\r\n\r\n" if "Transfer-Encoding" in framing else b"12345"
-    answer = rig.ask(method, f"/u/{TOKEN}", framing, body)
+    answer = rig.ask(method, f"/u/{TOKEN}/{UPLOAD}", framing, body)
     assert answer.status == 400
     assert rig.control.requests == []
 

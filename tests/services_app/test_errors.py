@@ -14,6 +14,11 @@ from services_app.uploads.middleware import as_problem
 from services_app.uploads.models import Grant, Upload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
+IANA = "https://iana.org/assignments/http-problem-types#"
+DRAFTS_TYPES = {  # draft-ietf-httpbis-resumable-upload registers these
+    "wrong_offset": IANA + "mismatching-upload-offset",
+    "inconsistent_length": IANA + "inconsistent-upload-length",
+}
 TREE_LINE = re.compile(r"^[├└]── (\w+)\s*(.*)$", re.MULTILINE)
 
 
@@ -66,8 +71,20 @@ def test_no_two_causes_share_a_code():
 def test_every_problem_has_the_members_of_rfc_9457():
     for cls in problems():
         document = cls().document()
-        assert document.keys() == {"type", "title", "status", "detail", "code"}
-        assert document["type"] == f"urn:problem-type:sluice:{cls.code}" and all(document.values())
+        assert document.keys() == {"type", "title", "status", "detail", "code"} and all(document.values())
+        assert document["type"] == DRAFTS_TYPES.get(cls.code, f"urn:problem-type:sluice:{cls.code}")
+
+
+def test_the_same_cause_put_in_other_words_keeps_its_code_and_type():
+    for cls in problems():
+        for variant in cls.__subclasses__():
+            assert (variant.code, variant.type) == (cls.code, cls.type)
+            assert variant().document().keys() >= {"type", "title", "status", "detail", "code"}
+
+
+def test_a_wrong_offset_names_both_as_the_draft_says():
+    document = errors.WrongOffset(5, 7).document()
+    assert (document["expected-offset"], document["provided-offset"]) == (5, 7)
 
 
 @pytest.mark.parametrize("refusal", token_errors.TokenRefused.__subclasses__())
