@@ -1,17 +1,19 @@
 // web_app's API, as the signed-in person. Ids, sizes and receipts only: no file name ever goes this way.
 
 import { ask, NoAnswer, Problem } from "./problem.js";
+import { within } from "./wait.js";
+
+const PATIENCE_MS = 30000;
 
 export class WebApi {
   #csrfToken;
   #sessionUrl;
-  #person;
   #creating = Promise.resolve();
 
   constructor({ csrfToken, sessionUrl, person }) {
     this.#csrfToken = csrfToken;
     this.#sessionUrl = sessionUrl;
-    this.#person = person;
+    this.person = person;
   }
 
   /** One after the other: the first answer sets the cookie that this browser's later tokens are bound to. */
@@ -30,13 +32,22 @@ export class WebApi {
     return this.#send("DELETE", `/api/v1/uploads/${grantId}`);
   }
 
+  /** A new token for an upload that is under way. */
+  renewToken(grantId, uploadId, signal) {
+    return this.#send("POST", `/api/v1/uploads/${grantId}/token`, { upload_id: uploadId }, signal);
+  }
+
+  grant(grantId, signal) {
+    return this.#send("GET", `/api/v1/uploads/${grantId}`, undefined, signal);
+  }
+
   /**
    * Who is signed in now. Signing in again, in another tab, changes the CSRF token; another person signing in must not
    * take over uploads that somebody else began.
    */
   async refreshSession(signal) {
-    const session = await ask(this.#sessionUrl, { signal, headers: { Accept: "application/json" } });
-    if (session.person !== this.#person) throw new Problem({ code: "another_person", status: 403 });
+    const session = await ask(this.#sessionUrl, { signal: within(PATIENCE_MS, signal) });
+    if (session.person !== this.person) throw new Problem({ code: "another_person", status: 403 });
     this.#csrfToken = session.csrf_token;
   }
 
@@ -51,10 +62,10 @@ export class WebApi {
   }
 
   async #once(method, path, body, signal) {
-    const headers = { Accept: "application/json", "X-CSRFToken": this.#csrfToken };
+    const headers = { "X-CSRFToken": this.#csrfToken };
     if (body !== undefined) headers["Content-Type"] = "application/json";
     try {
-      return await ask(path, { method, signal, headers, body: body && JSON.stringify(body) });
+      return await ask(path, { method, signal: within(PATIENCE_MS, signal), headers, body: body && JSON.stringify(body) });
     } catch (error) {
       // Not to be mixed up with a token's 401: this one is about the person.
       if (error.status === 401) throw new Problem({ code: "sign_in_required", status: 401 });

@@ -1,161 +1,231 @@
-// One file under one permission: ask, send, watch, and find out what became of it. Resuming will change #put, the offset that
-// it starts from, and nothing else.
+// One file under one permission, from the offset where the services tier stands: begin, append, watch, and ask what has
+// arrived when nobody said. It knows nothing of waiting and trying again: whatever goes wrong is thrown, and `attempt` goes on.
 
+import { Pieces } from "./pieces.js";
 import { NoAnswer, Problem } from "./problem.js";
-import { backoff, pause } from "./wait.js";
+import { FIRST_BYTES } from "./resource.js";
+import { pause } from "./wait.js";
 
 const POLL_MS = 1000;
-const OUTAGE_MS = 60000;            // how long an unreachable server is asked again before the person is
+const SILENCE_MS = 15000;           // nothing new arrives: the line is dead, whatever the browser believes
+const LONGEST_SILENCE_MS = 120000;  // on a line that proved to be that slow, and while everything is being verified
+const DAMAGED_TRIES = 3;
 
-const UNDER_WAY = new Set(["receiving", "committing"]);
+/** The token, not the file, is at fault: a new one cures it. */
+export const STALE_TOKEN = new Set(["token_start_by", "token_expired", "token_binding"]);
+/** The upload will never take another byte. */
+export const GONE = new Set(["superseded", "upload_expired", "upload_cancelled", "upload_gone", "upload_unknown", "grant_ended"]);
 
 export class Delivery {
   #resource;
   #file;
   #hear;
-  #ended = new Set();               // uploads of earlier tries: their offsets mean nothing now
-  #oldRefusal = null;               // the problem code that was there before this try
-  #current = null;                  // the upload that this try fills
-
-  /** `hear(event, offset?)` is told "sending" and "resending" (from byte 0), "taken" (so many bytes) and "settling". */
-  constructor(resource, file, hear) {
-    this.#resource = resource;
-    this.#file = file;
-    this.#hear = hear;
-    this.begun = false;             // a PUT was made, so its fate has to be asked before another
-    this.undecided = false;         // and nobody has told us that fate yet
-  }
-
-  /** The committed upload, as the services tier shows it. Throws Problem (it said no), NoAnswer, or AbortError. */
-  async attempt(signal) {
-    if (this.begun) {
-      const stored = await this.learnFate(signal);
-      if (stored !== null) return stored;
-    }
-    await this.#resource.check(this.#file, signal);
-    return this.#put(signal);
-  }
+  #renew;
+  #hasher;
+  #pieces;
+  #silence = SILENCE_MS;
+  #damaged = 0;
+  #offset = null;                   // null: has to be asked
+  #unsure;                          // a request may have begun an upload, and we were not told
 
   /**
-   * What became of the last PUT: the committed upload, or null when nothing of it is stored and a fresh one may go ahead.
-   * An upload that is still running is waited for. Throws NoAnswer when the server cannot be reached for a minute.
+   * `hear(event, bytes?)` is told "sending", "settling", "begun" (there is an upload now), "kept" (so many bytes are
+   * safe) and "taken" (so many have arrived). `renew(signal)` gets a new token for the resource.
    */
-  async learnFate(signal) {
-    return (await this.#fate(signal)).stored;
+  constructor(resource, file, { hasher, hear, renew }) {
+    this.#resource = resource;
+    this.#file = file;
+    this.#hasher = hasher;
+    this.#hear = hear;
+    this.#renew = renew;
+    this.#pieces = new Pieces(file, hasher);
+    this.#unsure = false;
+    this.kept = 0;
+    this.mayBeStored = false;       // the last byte was sent, and nobody has said what became of it
   }
 
-  async #put(signal) {
-    this.begun = this.undecided = true;
-    this.#current = null;
+  get uploadId() {
+    return this.#resource.uploadId;
+  }
+
+  /** The committed upload, as the services tier shows it. Throws Problem, NoAnswer or AbortError. */
+  async attempt(signal) {
+    let stored = await this.#standing(signal);
+    while (stored === null) stored = await this.#append(signal);
+    if (stored.length !== this.#file.size) throw new Problem({ code: "already_committed", status: 409 });
+    this.#keep(stored.offset);
+    this.mayBeStored = false;
+    return stored;
+  }
+
+  /** What is true now, after everything that this page sent: the committed upload, or null. */
+  async learnFate(signal) {
+    if (this.uploadId === null && this.#unsure) await this.#adopt(signal);
+    return this.uploadId === null ? null : this.#locate(signal);
+  }
+
+  async cancel(signal) {
+    await this.#resource.cancel(signal);
+  }
+
+  // -- begin -------------------------------------------------------------------------------------------------------
+
+  async #standing(signal) {
+    if (this.uploadId === null && this.#unsure) await this.#adopt(signal);
+    if (this.uploadId === null) return this.#create(signal);
+    return this.#offset === null ? this.#locate(signal) : null;
+  }
+
+  async #create(signal) {
+    const digest = await this.#hasher.digest(this.#file.slice(0, FIRST_BYTES));
+    this.#unsure = true;
+    this.mayBeStored = this.#file.size <= FIRST_BYTES;
+    let stored;
+    try {
+      stored = await this.#resource.create(this.#file, digest, signal);
+    } catch (error) {
+      if (error instanceof Problem && error.status < 500) this.mayBeStored = false;
+      throw error;
+    }
+    this.#hear("begun");
+    if (stored === null) this.#keep(FIRST_BYTES);
+    return stored;
+  }
+
+  /** The answer to `create` was lost: is there an upload? */
+  async #adopt(signal) {
+    this.#hear("settling");
+    const { uploads } = await this.#resource.status(signal);
+    const newest = uploads.at(-1);
+    this.#unsure = false;
+    if (newest === undefined || newest.state === "aborted" || newest.length !== this.#file.size) {
+      this.mayBeStored = false;
+      return;
+    }
+    this.#resource.uploadId = newest.upload_id;
+    this.#hear("begun");
+  }
+
+  // -- ask ---------------------------------------------------------------------------------------------------------
+
+  /** Learns the true offset. An upload that is still running is waited for. */
+  async #locate(signal) {
+    this.#hear("settling");
+    for (;;) {
+      try {
+        await this.#resource.settle(signal);
+      } catch (error) {
+        // HEAD says no reasons; the next question does.
+        if (!(error instanceof NoAnswer) || error.status === 0) throw error;
+      }
+      const upload = await this.#resource.state(signal);
+      if (upload.state === "committed") {
+        this.#keep(upload.offset);
+        return upload;
+      }
+      if (upload.state === "waiting") {
+        this.mayBeStored = false;
+        this.#keep(upload.offset);
+        return null;
+      }
+      if (upload.state === "aborted" || upload.state === "deleted") {
+        this.mayBeStored = false;
+        throw new Problem(upload.problem ?? { code: "upload_gone", status: 410 });
+      }
+      await pause(POLL_MS, signal);
+    }
+  }
+
+  #keep(offset) {
+    this.#offset = this.kept = offset;
+    this.#hear("kept", offset);
+  }
+
+  // -- append ------------------------------------------------------------------------------------------------------
+
+  /** The committed upload after the last piece, else null. */
+  async #append(signal) {
+    const piece = await this.#pieces.from(this.#offset);
+    this.#pieces.ahead(piece.end);
     this.#hear("sending");
-    // Ended by the answer, by the person, or by the watcher when the services tier is already through with this upload.
+    this.#offset = null;
+    this.mayBeStored = piece.final;
+    const begun = performance.now();
+    let stored;
+    try {
+      stored = await this.#send(piece, signal);
+    } catch (error) {
+      this.#pieces.broke();
+      if (!(error instanceof Problem)) throw error;
+      if (error.status < 500 && error.status !== 423) this.mayBeStored = false;
+      if (error.code === "wrong_offset" && error.offset !== null) {
+        this.#keep(error.offset);
+        return null;
+      }
+      if (error.code !== "checksum_differs" || ++this.#damaged > DAMAGED_TRIES) throw error;
+      return this.#locate(signal);
+    }
+    this.#damaged = 0;
+    this.#silence = SILENCE_MS;
+    this.#pieces.went(piece.end - piece.start, (performance.now() - begun) / 1000);
+    if (stored === null) this.#keep(piece.end);
+    return stored;
+  }
+
+  /** Ended by the answer, by the person, or by the watcher when nothing arrives any more. */
+  async #send(piece, signal) {
     const request = new AbortController();
     const end = () => request.abort();
-    signal.addEventListener("abort", end, { once: true });
+    signal.addEventListener("abort", end);
     const watching = new AbortController();
-    this.#watch(watching.signal, end);
+    this.#watch(piece, watching.signal, end);
     try {
-      const stored = await this.#resource.put(this.#file, request.signal);
-      this.#hear("taken", stored.offset);
-      return stored;
+      return await this.#resource.append(piece, request.signal);
     } catch (error) {
-      if (error instanceof Problem && error.status < 500) this.undecided = false;
-      if (signal.aborted || !isAboutTheLine(error)) throw error;
+      if (error.name !== "AbortError" || signal.aborted) throw error;
+      throw new NoAnswer(0, { cause: error });
     } finally {
       watching.abort();
       signal.removeEventListener("abort", end);
     }
-    // The answer was lost, or never came: chromium for one reports some early refusals as a bare network error.
-    this.#hear("settling");
-    const { stored, problem } = await this.#fate(signal);
-    if (stored !== null) return stored;
-    throw new Problem(problem ?? { code: "body_cut_off" });
   }
 
   /** Progress is what the services tier says it has taken, never what the browser has buffered. */
-  async #watch(signal, endRequest) {
+  async #watch(piece, signal, endRequest) {
+    let [taken, moved] = [piece.start, performance.now()];
     try {
       for (;;) {
         await pause(POLL_MS, signal);
-        const status = await this.#glance(signal);
-        if (status === null) continue;
-        const newest = this.#newest(status);
-        if (newest !== null) this.#follow(newest);
-        if (newest === null ? !this.#refusedNow(status) : UNDER_WAY.has(newest.state)) continue;
-        // Its answer is on the way, or lost. A receipt gets a moment to arrive; then stop sending into the void.
-        if (newest?.state === "committed") await pause(POLL_MS * 2, signal);
+        const upload = await this.#glance(signal);
+        if (upload?.state === "receiving" && upload.taken > taken) {
+          [taken, moved] = [Math.min(upload.taken, piece.end), performance.now()];
+          this.#hear("taken", taken);
+        }
+        const through = upload !== null && ["committed", "aborted", "deleted"].includes(upload.state);
+        const patience = taken === piece.end || upload?.state === "committing" ? LONGEST_SILENCE_MS : this.#silence;
+        if (!through && performance.now() - moved < patience) continue;
+        // Its answer is on the way, or lost: a receipt gets a moment to arrive.
+        if (through) await pause(POLL_MS * 2, signal);
+        else this.#silence = Math.min(this.#silence * 2, LONGEST_SILENCE_MS);
         endRequest();
         return;
       }
     } catch (error) {
       if (error.name !== "AbortError") throw error;
-      // The PUT has ended.
+      // The append has ended.
     }
   }
 
-  /** Chromium repeats a PUT by itself when a kept connection breaks: then another upload begins from byte 0. */
-  #follow(upload) {
-    if (this.#current !== null && this.#current !== upload.upload_id) this.#hear("resending");
-    this.#current = upload.upload_id;
-    this.#hear("taken", upload.offset);
-  }
-
-  /** The state, or null: a poll that fails says nothing about the upload, and the next one may do better. */
+  /** The state, or null: a question that fails says nothing about the upload, and the next one may do better. */
   async #glance(signal) {
     try {
-      return await this.#resource.status(signal);
+      return await this.#resource.state(signal);
     } catch (error) {
-      if (error instanceof Problem || error instanceof NoAnswer) return null;
-      throw error;
+      if (error instanceof NoAnswer) return null;
+      if (!(error instanceof Problem)) throw error;
+      // A request that runs may end under the token that it began with; only we cannot see it any more.
+      if (STALE_TOKEN.has(error.code)) await this.#renew(signal).catch(() => {});
+      return null;
     }
   }
-
-  /** Refused before an upload began: not by the refusal of an earlier try, which stays until one begins. */
-  #refusedNow(status) {
-    return status.problem !== null && status.problem.code !== this.#oldRefusal;
-  }
-
-  async #fate(signal) {
-    for (;;) {
-      const status = await this.#reachStatus(signal);
-      const newest = this.#newest(status);
-      if (newest !== null && UNDER_WAY.has(newest.state)) {
-        this.#follow(newest);
-        await pause(POLL_MS, signal);
-        continue;
-      }
-      this.undecided = false;
-      if (newest?.state === "committed") {
-        // Only this page knows the permission; but a receipt for something else must never pass for this file's.
-        if (newest.length !== this.#file.size) throw new Problem({ code: "already_committed", status: 409 });
-        this.#hear("taken", newest.offset);
-        return { stored: newest, problem: null };
-      }
-      for (const upload of status.uploads) this.#ended.add(upload.upload_id);
-      this.#oldRefusal = status.problem?.code ?? null;
-      return { stored: null, problem: status.problem };
-    }
-  }
-
-  async #reachStatus(signal) {
-    const since = performance.now();
-    for (let failures = 0; ; failures += 1) {
-      try {
-        return await this.#resource.status(signal);
-      } catch (error) {
-        if (!(error instanceof NoAnswer) || performance.now() - since > OUTAGE_MS) throw error;
-        await pause(backoff(failures, 8000), signal);
-      }
-    }
-  }
-
-  #newest(status) {
-    const newest = status.uploads.at(-1);
-    return newest && !this.#ended.has(newest.upload_id) ? newest : null;
-  }
-}
-
-/** Or about an earlier try whose answer was lost: then the state tells more than the refusal. */
-function isAboutTheLine(error) {
-  return error instanceof NoAnswer || error.name === "AbortError" || error.code === "already_committed";
 }

@@ -1,7 +1,7 @@
 // What the page says. Every problem that a data manager can meet, in sentences: what happened, what is stored, what to do.
 // `action` is what the row offers: "retry", "signin", or "none" when trying the same file again cannot help.
 
-import { size, wait } from "./format.js";
+import { size, sizeOf, wait } from "./format.js";
 
 const NOTHING_STORED = "Nothing was stored, and your file is unchanged.";
 const ASK_OPERATOR = "Please tell your Sluice operator, with the code below.";
@@ -21,10 +21,10 @@ const PAGE_FAULT = {
   text: `${NOTHING_STORED} Reload the page and choose the file again. If it happens again, tell your Sluice operator the code below.`,
   action: "retry",
 };
-const CUT_OFF = {
-  title: "The connection was lost before the whole file had arrived",
-  text: "The part that had arrived was discarded, so nothing half-finished is stored. Your file is unchanged. "
-    + "Check the network, then try again: the upload starts from the beginning.",
+const GONE = {
+  title: "What had arrived of this file is gone",
+  text: "The services tier has removed the unfinished upload: it was cancelled, begun anew, or left alone for too long. "
+    + "Your file is unchanged. Try again to send it from the beginning.",
   action: "retry",
 };
 
@@ -57,34 +57,22 @@ const MESSAGES = {
     text: `Its check sum (SHA-256) differs from the announced one, so it was discarded. ${NOTHING_STORED} Try again.`,
     action: "retry",
   },
-  file_unreadable: {
-    title: "Your browser can no longer read this file",
-    text: `It was changed, moved or renamed after you chose it, or it is a folder. ${NOTHING_STORED} Choose the file again. Folders: pack them into one archive first.`,
+  checksum_differs: {
+    title: "The file does not arrive as it was read",
+    text: "A part of it was sent several times, and each time its check sum (SHA-256) differed on arrival. What arrived whole before is kept. "
+      + `Try again on another network. ${ASK_OPERATOR}`,
+    action: "retry",
+  },
+  another_file: {
+    title: "This is not the file that was begun",
+    text: "It has the same name and size as a file of which a part was sent, but its content or its date is another. Nothing of it was sent, "
+      + "and nothing is mixed. Choose the file that was begun, or discard the unfinished upload first and then choose this one again.",
     action: "none",
   },
-
-  // The line
-  body_cut_off: CUT_OFF,
-  connection_lost: {
-    title: "The connection was lost",
-    text: "The server cannot be reached, so this page does not know yet whether the whole file had arrived. Your file is unchanged. "
-      + "Check the network, then try again: if the file is already stored, you get its receipt; if not, it is sent from the beginning.",
-    action: "retry",
-  },
-  unreachable: {
-    title: "The server cannot be reached",
-    text: `${NOTHING_STORED} Check the network, then try again.`,
-    action: "retry",
-  },
-  too_slow: {
-    title: "The connection was too slow",
-    text: `The upload was ended because hardly anything arrived any more. ${NOTHING_STORED} Try again on a better connection.`,
-    action: "retry",
-  },
-  deadline_passed: {
-    title: "The upload took too long",
-    text: `One upload may run for a limited time, and this one was not finished by then. ${NOTHING_STORED} Try again on a faster connection.`,
-    action: "retry",
+  file_unreadable: {
+    title: "Your browser can no longer read this file",
+    text: "It was changed, moved or renamed after you chose it, or it is a folder. Nothing was stored. Choose the file again. Folders: pack them into one archive first.",
+    action: "none",
   },
 
   // The person
@@ -107,17 +95,12 @@ const MESSAGES = {
   // The store
   no_space: {
     title: "The storage is full",
-    text: `There is no room for this file at the moment. ${NOTHING_STORED} Tell your Sluice operator; once there is room, try again.`,
+    text: `There is no room for this file at the moment. Your file is unchanged, and what has arrived of it is kept. Tell your Sluice operator; once there is room, try again.`,
     action: "retry",
   },
   collection_unknown: {
     title: "The storage does not know this collection yet",
     text: `It was set up here but not on the services tier. ${NOTHING_STORED} Tell your Sluice operator; then try again.`,
-    action: "retry",
-  },
-  internal_error: {
-    title: "Something failed on the server",
-    text: `The upload was not completed. ${NOTHING_STORED} Try again. If it happens again, tell your Sluice operator the code below.`,
     action: "retry",
   },
 
@@ -145,7 +128,13 @@ const MESSAGES = {
     text: "A file was stored under it before: see your uploads below. Try again to send this file with a new permission.",
     action: "retry",
   },
-  upload_unknown: TOKEN_FAULT,
+  superseded: GONE,
+  upload_expired: GONE,
+  upload_cancelled: GONE,
+  upload_gone: GONE,
+  upload_unknown: GONE,
+  final_upload: GONE,
+  grant_ended: GONE,
   upload_not_yours: TOKEN_FAULT,
 
   // The page itself
@@ -154,6 +143,11 @@ const MESSAGES = {
   length_required: PAGE_FAULT,
   not_found: PAGE_FAULT,
   method_not_allowed: PAGE_FAULT,
+  wrong_offset: PAGE_FAULT,
+  inconsistent_length: PAGE_FAULT,
+  checksum_unsupported: PAGE_FAULT,
+  append_type_refused: PAGE_FAULT,
+  version_unsupported: PAGE_FAULT,
   page_fault: {
     title: "This page made a mistake",
     text: "The upload was stopped. Reload the page, look at your uploads below, and choose the file again if it is not there.",
@@ -163,6 +157,11 @@ const MESSAGES = {
 
 // Refusals that pass by themselves: shown with a countdown, no action needed.
 const WAITS = {
+  connection_lost: "Connection lost",
+  body_cut_off: "Connection lost",
+  too_slow: "The connection is too slow at the moment",
+  deadline_passed: "The connection is too slow at the moment",
+  internal_error: "Something failed on the server",
   busy: "Many uploads are running at the moment",
   draining: "The services tier is restarting",
   store_unavailable: "The storage cannot be reached at the moment",
@@ -174,8 +173,8 @@ const STATES = {
   queued: "Waiting for its turn",
   preparing: "Asking for permission",
   sending: "Uploading",
-  resending: "The connection was lost: uploading again from the beginning",
-  settling: "Connection interrupted: asking what has arrived",
+  settling: "Asking what has arrived",
+  paused: "Paused",
   confirming: "Stored; confirming…",
   cancelling: "Cancelling",
   cancelled: "Cancelled: nothing was stored",
@@ -190,6 +189,15 @@ export function describe(transfer) {
   if (state === "waiting") return { title: explainWait(problem), text: "" };
   if (state === "cancelled" && transfer.unknown) return CANCELLED_UNSEEN;
   return { title: STATES[state], text: noteOn(transfer) };
+}
+
+/** What is safe, and what happens next: "212 of 327 MiB are safe. Connection lost; trying again in 4 s". */
+export function standing(transfer, seconds) {
+  const { kept, file, state } = transfer;
+  const safe = kept > 0 ? `${sizeOf(kept, file.size)} are safe. ` : "";
+  if (state !== "waiting") return `${safe}${describe(transfer).title}`;
+  const next = seconds > 0 ? `trying again in ${wait(seconds)}` : "trying again now";
+  return `${safe}${explainWait(transfer.problem)}; ${next}`;
 }
 
 const CANCELLED_UNSEEN = {
@@ -223,10 +231,6 @@ function explainUnconfirmed(problem) {
 /** Why a row waits. */
 export function explainWait(problem) {
   return WAITS[problem.code] ?? "The server asks to wait";
-}
-
-export function countdown(seconds) {
-  return seconds > 0 ? `You need not do anything: the next try is in ${wait(seconds)}.` : "Trying again now.";
 }
 
 /** A newer server may know codes that this page does not: then its own words have to do. */

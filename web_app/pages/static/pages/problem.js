@@ -1,19 +1,22 @@
 // What can go wrong, as values that the rest of the page can tell apart.
 
+const PASSING = new Set([408, 423, 429, 500, 502, 503, 504]);
+
 /** The server answered, and said no: an RFC 9457 problem. `code` is stable; match on it, never on text. */
 export class Problem extends Error {
-  constructor({ code, status = 0, title = "", detail = "", retryAfter = null }) {
+  constructor({ code, status = 0, title = "", detail = "", retryAfter = null, offset = null }) {
     super(code);
     this.code = code;
     this.status = status;
     this.title = title;
     this.detail = detail;
     this.retryAfter = retryAfter;   // seconds, or null
+    this.offset = offset;           // where the upload stands, beside `wrong_offset`
   }
 
-  /** A refusal that cures itself: wait, then ask again. Not `no_space`: somebody has to make room first. */
+  /** A refusal that cures itself: wait, then go on. Not `no_space`: somebody has to make room first. */
   get passes() {
-    return this.status === 423 || this.status === 429 || this.status === 503;
+    return PASSING.has(this.status) || this.code === "body_cut_off";
   }
 }
 
@@ -25,37 +28,46 @@ export class NoAnswer extends Error {
   }
 }
 
-/** The answer's JSON, a thrown Problem for a refusal, a thrown NoAnswer for everything else. */
-export async function readAnswer(response) {
-  let data = null;
-  if (response.status !== 204) {
-    try {
-      data = await response.json();
-    } catch (error) {
-      if (error.name === "AbortError") throw error;
-      throw new NoAnswer(response.status);
-    }
-  }
-  if (response.ok) return data;
-  if (typeof data?.code !== "string") throw new NoAnswer(response.status);
-  throw new Problem({ ...data, status: response.status, retryAfter: retryAfter(response) });
+/** The answer's JSON, or null for none; a thrown Problem for a refusal, a thrown NoAnswer for everything else. */
+export async function ask(url, options) {
+  return (await exchange(url, options)).data;
 }
 
-/** fetch, with its TypeError ("some network thing") made a NoAnswer. An abort by us stays an AbortError. */
-export async function ask(url, options) {
+/** The same, with the answer's headers: {data, headers}. An abort by us stays an AbortError. */
+export async function exchange(url, options) {
   let response;
+  let text;
   try {
     response = await fetch(url, {
       credentials: "same-origin", cache: "no-store", redirect: "error", ...options,
+      headers: { Accept: "application/json", ...options.headers },
     });
+    text = await response.text();
   } catch (error) {
     if (error.name === "AbortError") throw error;
+    // fetch's TypeError ("some network thing"), or nothing came in time.
     throw new NoAnswer(0, { cause: error });
   }
-  return readAnswer(response);
+  const { headers } = response;
+  const data = parsed(text);
+  if (response.ok && data !== undefined) return { data, headers };
+  if (typeof data?.code !== "string") throw new NoAnswer(response.status);
+  throw new Problem({
+    ...data, status: response.status, retryAfter: number(headers, "Retry-After"), offset: number(headers, "Upload-Offset"),
+  });
 }
 
-function retryAfter(response) {
-  const seconds = Number.parseInt(response.headers.get("Retry-After") ?? "", 10);
-  return Number.isFinite(seconds) && seconds >= 0 ? seconds : null;
+/** null for an empty text, undefined for one that is no JSON. */
+function parsed(text) {
+  if (text === "") return null;
+  try {
+    return JSON.parse(text);
+  } catch {
+    return undefined;
+  }
+}
+
+function number(headers, name) {
+  const value = headers.get(name);
+  return value !== null && /^\d{1,15}$/.test(value) ? Number(value) : null;
 }

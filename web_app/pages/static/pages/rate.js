@@ -6,14 +6,14 @@ const SPEED_KNOWN_AFTER = 2;    // seconds; an estimate from less is a guess
 const STALLED_AFTER = 8;        // seconds without a new byte
 
 export class Meter {
-  constructor(total, now) {
+  constructor(total, now, offset = 0) {
     this.total = total;
-    this.offset = 0;            // the last acknowledged offset
+    this.offset = offset;       // the highest offset that was reported
     this.started = now;
     this.moved = now;           // when the offset last grew
     this.at = now;              // when it was last reported
     this.perSecond = 0;
-    this.from = 0;              // what the bar showed at that moment
+    this.from = offset;         // what the bar showed at that moment
     this.step = 0;              // ms over which it glides up to `offset`
   }
 
@@ -37,6 +37,13 @@ export class Meter {
   shown(now) {
     const progress = this.step > 0 ? Math.min(1, Math.max(0, (now - this.at) / this.step)) : 1;
     return Math.floor(this.from + (this.offset - this.from) * progress);
+  }
+
+  /** Bytes go again after a pause, which says nothing about how fast the line is. */
+  resumed(now) {
+    this.from = this.shown(now);
+    this.step = 0;
+    this.at = this.moved = now;
   }
 
   stalled(now) {

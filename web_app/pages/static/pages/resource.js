@@ -1,36 +1,74 @@
-// The upload resource of one grant (docs/upload-api.md): what may be asked of it, and nothing about when.
+// The upload resource of one permission (docs/upload-api.md, IETF resumable uploads): what may be asked of it, not when.
 
-import { ask } from "./problem.js";
+import { ask, exchange } from "./problem.js";
+import { within } from "./wait.js";
 
-const CHECK_BYTES = 64 * 1024;
+export const FIRST_BYTES = 64 * 1024;     // enough for the services tier to see the type
+const PARTIAL = "application/partial-upload";
+const ASK_MS = 10000;                     // a small question without an answer: the line is dead
+const CREATE_MS = 40000;                  // 64 KiB at the slowest rate that is taken
 
 export class UploadResource {
-  /** The page talks to its own origin only (CSP connect-src 'self'), so the path is all that counts. */
-  constructor(uploadUrl) {
+  constructor(uploadUrl, uploadId = null) {
+    this.uploadId = uploadId;
+    this.use(uploadUrl);
+  }
+
+  /** Another token for the same. The page talks to its own origin only (CSP connect-src 'self'): the path is what counts. */
+  use(uploadUrl) {
     this.path = new URL(uploadUrl, location.origin).pathname;
   }
 
-  /** "Would you take this?" A small request, so that a refusal always comes through. Stores nothing. */
-  async check(file, signal) {
-    await ask(`${this.path}/check`, {
-      method: "POST", body: file.slice(0, CHECK_BYTES), signal,
-      headers: { "Upload-Length": String(file.size), "Content-Type": "application/octet-stream" },
+  /** Begins an upload with its first bytes: a small request, so that a refusal always comes through. A short file is whole. */
+  async create(file, digest, signal) {
+    const whole = file.size <= FIRST_BYTES;
+    const { data, headers } = await exchange(this.path, {
+      method: "POST", body: file.slice(0, FIRST_BYTES), signal: within(CREATE_MS, signal),
+      headers: {
+        "Content-Type": whole ? "application/octet-stream" : PARTIAL,
+        "Content-Disposition": `attachment; filename*=UTF-8''${encodeFileName(file.name)}`,
+        "Content-Digest": `sha-256=:${digest}:`,
+        "Upload-Complete": whole ? "?1" : "?0",
+        "Upload-Length": String(file.size),
+      },
     });
+    this.uploadId = headers.get("X-Upload-Id");
+    return data;
   }
 
-  /** The whole file. The browser streams it from disk. */
-  async put(file, signal) {
-    return ask(this.path, {
-      method: "PUT", body: file, signal,
+  /** The committed upload after the last piece, null before. The browser streams the bytes from disk. */
+  async append({ start, part, final, digest }, signal) {
+    return ask(this.#one, {
+      method: "PATCH", body: part, signal,
       headers: {
-        "Content-Disposition": `attachment; filename*=UTF-8''${encodeFileName(file.name)}`,
-        "Content-Type": "application/octet-stream",
+        "Content-Type": PARTIAL,
+        "Content-Digest": `sha-256=:${digest}:`,
+        "Upload-Complete": final ? "?1" : "?0",
+        "Upload-Offset": String(start),
       },
     });
   }
 
+  /** All uploads of the permission. */
   async status(signal) {
-    return ask(this.path, { method: "GET", signal, headers: { Accept: "application/json" } });
+    return ask(this.path, { signal: within(ASK_MS, signal) });
+  }
+
+  async state(signal) {
+    return ask(this.#one, { signal: within(ASK_MS, signal) });
+  }
+
+  /** Makes a request that still runs there let go, so that the offset which is asked for next stays true. */
+  async settle(signal) {
+    await ask(this.#one, { method: "HEAD", signal: within(ASK_MS, signal) });
+  }
+
+  async cancel(signal) {
+    await ask(this.#one, { method: "DELETE", signal: within(ASK_MS, signal) });
+  }
+
+  get #one() {
+    return `${this.path}/${this.uploadId}`;
   }
 }
 

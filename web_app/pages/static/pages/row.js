@@ -4,9 +4,11 @@ import {
   displayName, exactBytes, percent, size, sizeOf, speed, timeLeft,
 } from "./format.js";
 import { showTime } from "./history.js";
-import { countdown, describe } from "./messages.js";
+import { describe, standing } from "./messages.js";
 
 const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
+const ACTIONS = ["cancel", "pause", "resume", "retry", "remove"];
+const UNDER_WAY = ["sending", "settling", "waiting"];
 
 export class Row {
   #transfer;
@@ -14,7 +16,7 @@ export class Row {
   #frame = null;
   #textAt = 0;
 
-  /** `act(name)` is called with "cancel", "retry" or "remove". */
+  /** `act(name)` is called with one of ACTIONS. */
   constructor(transfer, template, act) {
     this.#transfer = transfer;
     this.element = template.content.firstElementChild.cloneNode(true);
@@ -27,7 +29,7 @@ export class Row {
     this.#parts.size.title = exactBytes(bytes);
     this.#parts.collection.textContent = transfer.collection.title;
     this.#parts.bar.setAttribute("aria-label", `Bytes taken of ${shown}`);
-    for (const action of ["cancel", "retry", "remove"]) {
+    for (const action of ACTIONS) {
       this.#parts[action].addEventListener("click", () => act(action));
       this.#parts[action].setAttribute("aria-label", `${this.#parts[action].textContent.trim()}: ${shown}`);
     }
@@ -42,21 +44,24 @@ export class Row {
     const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
     this.element.dataset.state = state;
     const { title, text, action, code } = describe(transfer);
-    this.#parts.state.textContent = title;
+    this.#parts.state.textContent = this.#stateText(title);
     this.#show("note", text);
     this.#show("code", code ? `Code: ${code}` : "");
-    const underWay = ["sending", "resending", "settling", "cancelling"].includes(state);
-    this.#parts.bar.hidden = !(underWay || state === "preparing" || state === "confirming");
-    this.#parts.numbers.hidden = !(underWay || state === "waiting");
-    this.#parts.cancel.hidden = !(state === "queued" || (transfer.running && !transfer.safe)) || state === "cancelling";
+    const moving = transfer.running && !transfer.safe && state !== "cancelling";
+    const begun = transfer.meter !== null && !transfer.ended;
+    this.#parts.bar.hidden = !(begun || state === "sending" || state === "preparing" || state === "confirming");
+    this.#parts.numbers.hidden = !(UNDER_WAY.includes(state) || state === "cancelling");
+    this.#parts.pause.hidden = !(moving || state === "queued");
+    this.#parts.resume.hidden = state !== "paused";
+    this.#parts.cancel.hidden = !(moving || state === "queued" || state === "paused" || transfer.resumable) || state === "cancelling";
     this.#parts.retry.hidden = action === undefined || action === "none";
     this.#parts.signin.hidden = action !== "signin";
-    this.#parts.remove.hidden = !transfer.ended;
+    this.#parts.remove.hidden = !transfer.ended || transfer.resumable;
     this.#parts.result.hidden = !transfer.safe;
     if (transfer.safe) this.#showResult();
     if (state === "preparing") this.#parts.bar.removeAttribute("value");
     else this.#draw(performance.now(), true);
-    if (underWay || state === "waiting") this.#animate();
+    if (UNDER_WAY.includes(state)) this.#animate();
     // A button that goes away must not take the keyboard's place on the page with it.
     if (focused?.closest("[hidden]")) this.focus();
   }
@@ -85,7 +90,7 @@ export class Row {
     this.#frame ??= requestAnimationFrame((now) => {
       this.#frame = null;
       this.#draw(now, false);
-      if (["sending", "resending", "settling", "waiting"].includes(this.#transfer.state)) this.#animate();
+      if (UNDER_WAY.includes(this.#transfer.state)) this.#animate();
     });
   }
 
@@ -100,12 +105,20 @@ export class Row {
     this.#textAt = now;
     this.#parts.taken.textContent = state === "waiting" ? "" : `${sizeOf(taken, file.size)} (${percent(taken, file.size)} %)`;
     this.#parts.pace.textContent = this.#pace(now);
+    if (state === "waiting") this.#parts.state.textContent = this.#stateText();
+  }
+
+  /** Beside a pause that nobody likes stands what is safe. */
+  #stateText(title) {
+    const { state, until } = this.#transfer;
+    if (state === "waiting") return standing(this.#transfer, Math.max(0, Math.ceil((until - performance.now()) / 1000)));
+    return state === "settling" || state === "paused" ? standing(this.#transfer) : title;
   }
 
   #pace(now) {
-    const { meter, state, until } = this.#transfer;
-    if (state === "waiting") return countdown(Math.max(0, Math.ceil((until - now) / 1000)));
-    if (!["sending", "resending"].includes(state) || meter === null) return "";
+    const { meter, state } = this.#transfer;
+    if (state === "waiting") return "You need not do anything.";
+    if (state !== "sending" || meter === null) return "";
     if (meter.offset === meter.total) return "Everything has arrived; verifying…";
     if (meter.stalled(now)) return navigator.onLine ? "No new bytes are arriving; still trying" : "Your computer is offline; still trying";
     const perSecond = meter.speed(now);

@@ -1,35 +1,35 @@
 // One file on its way, from "may I?" to a confirmed receipt: which state it is in, and what to do next.
 //
-//   queued → preparing → sending → [resending] → [settling] → confirming → stored
-//                 ↑          └───────────┴────────────┴──→ waiting (for Retry-After, then again)
-//                 └── retry ── stopped (a refusal, a cut line, a session that ended)
+//   queued → preparing → sending ⇄ settling → confirming → stored
+//              ↑  ↑        ↓  ↓        ↓
+//              │  └──── waiting ───────┘         for the line or the server; tried again for as long as the page is open
+//              └─ paused, stopped                a person has to do something
 //   cancel leads from anywhere before `confirming` to cancelled, or to confirming if the file was already safe.
 
-import { Delivery } from "./delivery.js";
+import { Delivery, GONE, STALE_TOKEN } from "./delivery.js";
 import { NoAnswer, Problem } from "./problem.js";
 import { Meter } from "./rate.js";
 import { UploadResource } from "./resource.js";
 import { backoff, pause } from "./wait.js";
 
 const CANCEL_MS = 10000;            // how long cancelling waits to learn what became of the bytes
-const RENEW_MS = 60000;             // a permission that was good for less is not asked for again
-const DEFAULT_WAIT = 5;             // seconds, for a 423, 429 or 503 without Retry-After
-// The token, not the file, is at fault: a new permission cures it.
-const STALE_TOKEN = new Set(["token_start_by", "token_expired", "token_binding"]);
 
 export class Transfer extends EventTarget {
-  #api;
+  #tools;
   #stop = null;                     // AbortController of what is running
-  #grant = null;
-  #grantedAt = 0;
-  #renewed = false;
+  #pausing = false;
   #delivery = null;
+  #resource = null;
+  #grantId = null;
+  #token = "none";                  // none, fresh (nothing was done with it yet), good, stale
+  #triedAnother = false;
 
-  constructor(file, collection, api) {
+  /** `tools`: {api, hasher, unfinished}. `known`: {grantId, uploadId} of an upload that an earlier page began. */
+  constructor(file, collection, tools, known = null) {
     super();
     this.file = file;
     this.collection = collection;   // {slug, title, maxSize, types}
-    this.#api = api;
+    this.#tools = tools;
     this.state = "queued";
     this.problem = null;            // why it is stopped or waiting
     this.until = 0;                 // performance.now() of the next try, while waiting
@@ -38,6 +38,15 @@ export class Transfer extends EventTarget {
     this.receiptUrl = null;
     this.lateCancel = false;        // cancelled when the file was already stored
     this.unknown = false;           // cancelled when nobody could say whether it was
+    if (known !== null) this.#takeUp(known);
+  }
+
+  /** A file that is not even begun. */
+  static refused(file, collection, tools, problem) {
+    const transfer = new Transfer(file, collection, tools);
+    transfer.state = "stopped";
+    transfer.problem = problem;
+    return transfer;
   }
 
   /** Nothing more happens unless the person asks for it. */
@@ -46,7 +55,7 @@ export class Transfer extends EventTarget {
   }
 
   get running() {
-    return this.state !== "queued" && !this.ended;
+    return !this.ended && this.state !== "queued" && this.state !== "paused";
   }
 
   /** The bytes are stored; perhaps only the web tier has not heard of it yet. */
@@ -54,7 +63,21 @@ export class Transfer extends EventTarget {
     return this.upload !== null;
   }
 
-  /** Runs to an end that needs a person, or none: stored, stopped or cancelled. Never rejects. */
+  /** Bytes that the services tier promised to have. */
+  get kept() {
+    return this.#delivery?.kept ?? 0;
+  }
+
+  get uploadId() {
+    return this.#resource?.uploadId ?? null;
+  }
+
+  /** An upload waits on the services tier for what this file has still to bring. */
+  get resumable() {
+    return !this.safe && this.state !== "cancelled" && this.uploadId !== null;
+  }
+
+  /** Runs to an end that needs a person, or none: stored, stopped, paused or cancelled. Never rejects. */
   async run() {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
@@ -62,73 +85,125 @@ export class Transfer extends EventTarget {
       this.upload ??= await this.#deliver(signal);
       await this.#confirm(signal);
     } catch (error) {
-      if (error.name === "AbortError") await this.#cancelled();
-      else await this.#stopped(error);
+      if (!signal.aborted) await this.#stopped(error);
+      else if (this.#pausing) this.#become("paused");
+      else await this.#cancelled();
     }
   }
 
   requeue() {
-    this.#renewed = false;
     this.#become("queued");
   }
 
-  cancel() {
-    if (this.state === "queued" || this.state === "stopped") {
-      this.#abandon();
-      this.#become("cancelled");
-    } else if (this.running && !this.safe) {
-      this.#become("cancelling");
+  pause() {
+    if (this.state === "queued") {
+      this.#become("paused");
+    } else if (this.running && !this.safe && this.state !== "cancelling") {
+      this.#pausing = true;
       this.#stop.abort();
     }
+  }
+
+  cancel() {
+    if (this.state === "cancelling" || this.state === "cancelled" || this.safe) return;
+    const { running } = this;
+    this.#pausing = false;
+    this.#become("cancelling");
+    if (running) this.#stop.abort();
+    else this.#cancelled();
   }
 
   // -- to the services tier ----------------------------------------------------------------------------------------
 
   async #deliver(signal) {
+    this.#pausing = false;
+    let [failures, kept] = [0, this.kept];
+    this.#become("preparing");
     for (;;) {
-      this.#become("preparing");
       try {
-        if (this.#delivery === null) await this.#askPermission(signal);
+        if (this.#token === "none" || this.#token === "stale") await this.#askPermission(signal);
         return await this.#delivery.attempt(signal);
       } catch (error) {
-        if (!(error instanceof Problem)) throw error;
-        if (STALE_TOKEN.has(error.code)) this.#dropPermission(error);
-        else if (error.passes) await this.#waitFor(error, signal);
+        if (signal.aborted) throw error;
+        if (this.kept > kept) [failures, kept] = [0, this.kept];
+        if (STALE_TOKEN.has(error.code)) this.#tokenRefused(error);
+        else if (error.code === "already_complete") return this.#storedBefore(signal);
+        else if (isPassing(error)) await this.#waitFor(await this.#reason(error), failures++, signal);
         else throw error;
       }
     }
   }
 
   async #askPermission(signal) {
-    this.#grant = await this.#api.createGrant(this.collection.slug, this.file.size, signal);
-    this.#grantedAt = performance.now();
-    const resource = new UploadResource(this.#grant.upload_url);
-    this.#delivery = new Delivery(resource, this.file, (event, offset) => this.#heard(event, offset));
-  }
-
-  /** A fresh permission that is refused as stale cannot be cured by one more; one with an open question must not be. */
-  #dropPermission(refusal) {
-    if (this.#delivery.undecided) throw new Problem({ code: "fate_unknown" });
-    if (this.#renewed && performance.now() - this.#grantedAt < RENEW_MS) throw refusal;
-    this.#renewed = true;
-    this.#abandon();
-  }
-
-  #heard(event, offset) {
-    if (event === "taken") {
-      this.meter?.taken(offset, performance.now());
-      this.dispatchEvent(new Event("progress"));
+    if (this.uploadId !== null) {
+      await this.#renew(signal);
       return;
     }
-    if (event !== "settling") this.meter = new Meter(this.file.size, performance.now());
-    this.#become(event);
+    if (this.#grantId !== null) this.#abandon();
+    const grant = await this.#tools.api.createGrant(this.collection.slug, this.file.size, signal);
+    this.#takeUp({ grantId: grant.id, uploadId: null, url: grant.upload_url });
+    this.#token = "fresh";
   }
 
-  async #waitFor(problem, signal) {
-    const seconds = Math.max(1, problem.retryAfter ?? DEFAULT_WAIT);
-    this.until = performance.now() + seconds * 1000;
+  /** For the same upload, at the offset where it stands. */
+  async #renew(signal) {
+    const grant = await this.#tools.api.renewToken(this.#grantId, this.uploadId, signal);
+    this.#resource.use(grant.upload_url);
+    this.#token = "fresh";
+  }
+
+  /** A fresh permission that is refused as stale cannot be cured by one more. */
+  #tokenRefused(refusal) {
+    const inVain = this.#token === "fresh";
+    const again = inVain && !this.#triedAnother;
+    this.#token = "stale";
+    this.#triedAnother = again;
+    if (inVain && !again) throw refusal;
+    // A short file whose answer was lost: nobody may ask for it any more.
+    if (this.uploadId === null && this.#delivery.mayBeStored) throw new Problem({ code: "fate_unknown" });
+  }
+
+  #takeUp({ grantId, uploadId, url = "/u/none" }) {
+    this.#grantId = grantId;
+    this.#resource = new UploadResource(url, uploadId);
+    this.#delivery = new Delivery(this.#resource, this.file, {
+      hasher: this.#tools.hasher, hear: (event, bytes) => this.#heard(event, bytes), renew: (signal) => this.#renew(signal),
+    });
+    this.meter = null;
+  }
+
+  #heard(event, bytes) {
+    if (event === "kept" || event === "taken") {
+      this.#token = "good";
+      this.meter ??= new Meter(this.file.size, performance.now(), bytes);
+      this.meter.taken(bytes, performance.now());
+      this.dispatchEvent(new Event("progress"));
+    } else if (event === "begun") {
+      this.#tools.unfinished.keep({ ...this.#ids, collection: this.collection.slug }, this.file);
+    } else if (event !== this.state && this.state !== "cancelling") {
+      if (event === "sending") this.meter?.resumed(performance.now());
+      this.#become(event);
+    }
+  }
+
+  get #ids() {
+    return { grantId: this.#grantId, uploadId: this.uploadId };
+  }
+
+  async #waitFor(problem, failures, signal) {
+    const ms = problem.retryAfter !== null ? Math.max(1, problem.retryAfter) * 1000 : backoff(failures, 30000);
+    this.until = performance.now() + ms;
     this.#become("waiting", problem);
-    await pause(seconds * 1000, signal);
+    await pause(ms, signal);
+  }
+
+  /** web_app has its receipt already: only this browser had not heard of it. */
+  async #storedBefore(signal) {
+    const grant = await this.#tools.api.grant(this.#grantId, signal);
+    this.receiptUrl = grant.receipt_url;
+    return {
+      sha256: grant.sha256, length: grant.size, media_type: grant.media_type, durable_at: grant.completed_at, receipt: null,
+    };
   }
 
   // -- to web_app --------------------------------------------------------------------------------------------------
@@ -136,72 +211,73 @@ export class Transfer extends EventTarget {
   /** The file is stored and the receipt in hand. Until web_app has it too, reconcile on the server heals what we cannot. */
   async #confirm(signal) {
     this.#become("confirming");
-    for (let failures = 0; ; failures += 1) {
+    for (let failures = 0; this.upload.receipt !== null; failures += 1) {
       try {
-        const grant = await this.#api.postReceipt(this.upload.receipt, signal);
+        const grant = await this.#tools.api.postReceipt(this.upload.receipt, signal);
         this.receiptUrl = grant.receipt_url;
-        this.#become("stored");
-        return;
+        break;
       } catch (error) {
-        const mayPass = error instanceof NoAnswer || (error instanceof Problem && (error.passes || error.status >= 500));
-        if (!mayPass) throw error;
+        if (!isPassing(error)) throw error;
         await pause(backoff(failures, 30000), signal);
       }
     }
+    this.#forget();
+    this.#become("stored");
   }
 
   // -- ends --------------------------------------------------------------------------------------------------------
 
   async #stopped(error) {
-    const problem = await this.#reason(error);
-    // Nothing was sent under it, or nobody may ask with it any more: another try asks for a new permission.
-    if (!this.#delivery?.begun && !this.safe) this.#abandon();
-    if (problem.code === "fate_unknown") this.#forgetPermission();
+    const problem = error instanceof Problem ? error : new Problem({ code: "page_fault" });
+    const over = this.uploadId === null || GONE.has(problem.code);
+    // Nothing of it will ever be continued: another try asks for a new permission, and begins anew.
+    if (over && !this.safe && problem.code !== "sign_in_required") this.#abandon();
     this.#become("stopped", problem);
   }
 
   /** The person gave it up; the file may have been stored a moment before all the same, and then that is what is true. */
   async #cancelled() {
-    if (this.#delivery?.begun) {
+    if (this.uploadId !== null || this.#delivery?.mayBeStored) {
+      const signal = AbortSignal.timeout(CANCEL_MS);
       try {
-        this.upload = await this.#delivery.learnFate(AbortSignal.timeout(CANCEL_MS));
+        if (this.#token === "none" || this.#token === "stale") await this.#renew(signal);
+        this.upload = await this.#delivery.learnFate(signal);
+        if (this.upload === null) await this.#delivery.cancel(signal);
       } catch {
-        // Unreachable or still under way: then the permission is given up as it is.
+        // Unreachable, still under way, or over: then the permission is given up as it is.
       }
-      this.unknown = this.#delivery.undecided;
       if (this.upload !== null) {
         this.lateCancel = true;
         await this.run();
         return;
       }
+      this.unknown = this.#delivery.mayBeStored;
     }
     this.#abandon();
     this.#become("cancelled");
   }
 
-  /** Best effort: a permission that is not given up runs out by itself. */
+  /** Best effort: what is not given up runs out by itself. */
   #abandon() {
-    if (this.#grant !== null) this.#api.giveUp(this.#grant.id).catch(() => {});
-    this.#forgetPermission();
+    if (this.#grantId !== null) this.#tools.api.giveUp(this.#grantId).catch(() => {});
+    this.#forget();
+    this.#grantId = this.#resource = this.#delivery = this.meter = null;
+    this.#token = "none";
   }
 
-  #forgetPermission() {
-    this.#grant = null;
-    this.#delivery = null;
+  #forget() {
+    if (this.uploadId !== null) this.#tools.unfinished.forget(this.uploadId);
   }
 
   /** A file that changed or vanished after it was chosen looks like a cut line, so ask the file first. */
   async #reason(error) {
-    const line = error instanceof NoAnswer;
-    if (!line && !(error instanceof Problem)) return new Problem({ code: "page_fault" });
-    if (!line && error.code !== "body_cut_off") return error;
+    if (error instanceof Problem && error.code !== "body_cut_off") return error;
     try {
       await this.file.slice(0, 1).arrayBuffer();
     } catch {
-      return new Problem({ code: "file_unreadable" });
+      throw new Problem({ code: "file_unreadable" });
     }
-    if (!line) return error;
-    return new Problem({ code: this.#delivery?.undecided ? "connection_lost" : "unreachable" });
+    return new Problem({ code: "connection_lost" });
   }
 
   #become(state, problem = null) {
@@ -209,4 +285,9 @@ export class Transfer extends EventTarget {
     this.problem = problem;
     this.dispatchEvent(new Event("change"));
   }
+}
+
+/** It cures itself, if it is tried again. */
+function isPassing(error) {
+  return error instanceof NoAnswer || (error instanceof Problem && error.passes);
 }

@@ -5,20 +5,29 @@ import { WebApi } from "./api.js";
 import { enableCopying } from "./copy.js";
 import { acceptFiles } from "./drop.js";
 import { displayName, percent } from "./format.js";
+import { Hasher } from "./hasher.js";
 import { localTimes, refreshHistory } from "./history.js";
+import { Leftovers } from "./leftovers.js";
 import { describe } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Row } from "./row.js";
+import { Problem } from "./problem.js";
 import { Transfer } from "./send.js";
+import { Unfinished } from "./unfinished.js";
 
 const byId = (id) => document.getElementById(id);
 
 const page = byId("uploader");
 const announce = announcer(byId("announcements"));
 const api = new WebApi({ ...page.dataset });
+const tools = { api, hasher: new Hasher(page.dataset.hasherUrl), unfinished: new Unfinished(page.dataset.person) };
+const leftovers = new Leftovers(
+  { section: byId("unfinished"), list: byId("unfinished-list"), template: byId("unfinished-row") }, tools,
+  (slug) => collectionOf(slug)?.title,
+);
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
-const SPOKEN = new Set(["sending", "resending", "settling", "waiting", "stopped", "cancelled", "stored"]);
+const SPOKEN = new Set(["sending", "waiting", "stopped", "cancelled", "stored"]);
 const held = [];                    // files that came before a collection was chosen
 const plainTitle = document.title;
 
@@ -34,7 +43,7 @@ byId("held-drop").addEventListener("click", () => {
   byId("file-input").focus();
 });
 byId("clear-ended").addEventListener("click", () => {
-  for (const transfer of [...rows.keys()].filter((each) => each.ended)) remove(transfer);
+  for (const transfer of [...rows.keys()].filter(isOver)) remove(transfer);
   showList();
   byId("file-input").focus();
 });
@@ -47,41 +56,73 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) resumeAfterSignIn();
 });
 
-function take(files, folders) {
+async function take(files, folders) {
   if (folders > 0) notify("Folders cannot be uploaded. Pack a folder into one archive (for example ZIP) and choose that.");
   else notify("");
-  if (files.length === 0) return;
+  const fresh = [];
+  for (const file of files) {
+    if (!(await goOn(file))) fresh.push(file);
+  }
+  if (fresh.length === 0) return;
   if (chosenCollection() !== null) {
-    start(files);
+    start(fresh);
     return;
   }
-  held.push(...files);
+  held.push(...fresh);
   showHeld();
-  announce(`${count(files.length)} chosen. Choose a collection first.`);
+  announce(`${count(fresh.length)} chosen. Choose a collection first.`);
   collectionInputs()[0]?.focus();
+}
+
+/** Whether a file belongs to an upload that was begun before: then that one goes on, or the file is refused as another. */
+async function goOn(file) {
+  const live = [...rows.keys()].filter((each) => each.uploadId !== null && !each.ended);
+  const found = await leftovers.find(file, new Set(live.map((each) => each.uploadId)));
+  const collection = found && collectionOf(found.record.collection);
+  if (!collection) return false;
+  const { uploadId } = found.record;
+  if (found.same) {
+    // It stopped in this page, say because its disk was away: the new row takes its place.
+    for (const transfer of [...rows.keys()].filter((each) => each.uploadId === uploadId)) dismiss(transfer);
+    leftovers.drop(uploadId);
+    enter(new Transfer(file, collection, tools, found.record));
+  } else {
+    show(Transfer.refused(file, collection, tools, new Problem({ code: "another_file" })));
+  }
+  showList();
+  return true;
 }
 
 function start(files) {
   const collection = chosenCollection();
-  const first = rows.size;
-  for (const file of files) {
-    const transfer = new Transfer(file, collection, api);
-    const row = new Row(transfer, byId("file-row"), (action) => act(transfer, action));
-    rows.set(transfer, row);
-    byId("file-list").append(row.element);
-    report(transfer);
-    queue.add(transfer);
-  }
+  const entered = files.map((file) => enter(new Transfer(file, collection, tools)));
   showHeld();
   showList();
-  [...rows.values()][first].element.scrollIntoView({ block: "nearest" });
+  entered[0].element.scrollIntoView({ block: "nearest" });
+}
+
+function enter(transfer) {
+  const row = show(transfer);
+  queue.add(transfer);
+  return row;
+}
+
+function show(transfer) {
+  const row = new Row(transfer, byId("file-row"), (action) => act(transfer, action));
+  rows.set(transfer, row);
+  byId("file-list").append(row.element);
+  report(transfer);
+  return row;
 }
 
 function act(transfer, action) {
   if (action === "cancel") {
     queue.remove(transfer);
     transfer.cancel();
-  } else if (action === "retry") {
+  } else if (action === "pause") {
+    queue.remove(transfer);
+    transfer.pause();
+  } else if (action === "retry" || action === "resume") {
     again(transfer);
   } else {
     const next = rows.get(transfer).element.nextElementSibling;
@@ -99,23 +140,26 @@ function again(transfer) {
 }
 
 function remove(transfer) {
-  rows.get(transfer).element.remove();
-  rows.delete(transfer);      // first, so that giving up its permission is not announced
+  dismiss(transfer);          // first, so that giving up its permission is not announced
   if (!transfer.safe) transfer.cancel();
+}
+
+function dismiss(transfer) {
+  rows.get(transfer).element.remove();
+  rows.delete(transfer);
 }
 
 /** Says what matters aloud, once each: the start, every quarter, the result, and what went wrong. */
 function report(transfer) {
   const name = displayName(transfer.file.name);
-  let said = "";
+  let [said, begun] = ["", 0];
   let quarter = 0;
   transfer.addEventListener("change", () => {
     showList();
     const { state } = transfer;
-    if (state === "sending" || state === "resending") quarter = 0;
     if (state === "stored") refreshHistory(byId("recent"));
     if (!SPOKEN.has(state) || !rows.has(transfer)) return;
-    const sentence = state === "sending" ? "upload started" : describe(transfer).title;
+    const sentence = state === "sending" ? `upload ${begun++ === 0 ? "started" : "goes on"}` : describe(transfer).title;
     if (sentence === said) return;      // waiting again for the same thing is no news
     said = sentence;
     announce(`${name}: ${sentence}.`);
@@ -157,7 +201,7 @@ function showList() {
   const stored = all.filter((each) => each.state === "stored").length;
   byId("files").hidden = all.length === 0;
   byId("files-summary").textContent = `${stored} of ${all.length} stored`;
-  byId("clear-ended").hidden = !all.some((each) => each.ended);
+  byId("clear-ended").hidden = !all.some(isOver);
   showTitle();
 }
 
@@ -167,6 +211,11 @@ function showTitle() {
   const total = active.reduce((sum, each) => sum + each.file.size, 0);
   const taken = active.reduce((sum, each) => sum + (each.meter?.offset ?? 0), 0);
   document.title = active.length > 0 ? `${percent(taken, Math.max(1, total))} % · ${plainTitle}` : plainTitle;
+}
+
+/** It can leave the list without anything being lost. */
+function isOver(transfer) {
+  return transfer.ended && !transfer.resumable;
 }
 
 function unfinished() {
@@ -184,7 +233,14 @@ function collectionInputs() {
 }
 
 function chosenCollection() {
-  const input = collectionInputs().find((each) => each.checked);
+  return asCollection(collectionInputs().find((each) => each.checked));
+}
+
+function collectionOf(slug) {
+  return asCollection(collectionInputs().find((each) => each.value === slug));
+}
+
+function asCollection(input) {
   if (input === undefined) return null;
   const { title, maxSize, types } = input.dataset;
   return { slug: input.value, title, maxSize: Number(maxSize), types };

@@ -1,22 +1,30 @@
 // Waiting that can be given up.
 
-/** Resolves after `ms`; rejects with an AbortError as soon as `signal` aborts. */
+/** Resolves after `ms`, or at once when the network comes back; rejects with an AbortError as soon as `signal` aborts. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
     if (signal?.aborted) {
       reject(aborted());
       return;
     }
-    const stop = () => {
+    const end = (settle, value) => {
       clearTimeout(timer);
-      reject(aborted());
-    };
-    const timer = setTimeout(() => {
       signal?.removeEventListener("abort", stop);
-      resolve();
-    }, ms);
-    signal?.addEventListener("abort", stop, { once: true });
+      removeEventListener("online", wake);
+      settle(value);
+    };
+    const stop = () => end(reject, aborted());
+    const wake = () => end(resolve);
+    const timer = setTimeout(wake, ms);
+    signal?.addEventListener("abort", stop);
+    addEventListener("online", wake);
   });
+}
+
+/** A signal that aborts with `signal`, or with a TimeoutError after `ms`. */
+export function within(ms, signal) {
+  const late = AbortSignal.timeout(ms);
+  return signal ? AbortSignal.any([signal, late]) : late;
 }
 
 /** 1 s, 2 s, 4 s … up to `most`, each moved a little so that many pages do not all come back at once. */

@@ -1,0 +1,41 @@
+// The page's side of hash-worker.js.
+
+import { Problem } from "./problem.js";
+
+export class Hasher {
+  #url;
+  #worker = null;
+  #asked = new Map();       // number → {resolve, reject}
+  #number = 0;
+
+  constructor(workerUrl) {
+    this.#url = workerUrl;
+  }
+
+  /** The SHA-256 of a Blob in base64. Throws Problem `file_unreadable` when the file changed or is gone. */
+  digest(part) {
+    this.#worker ??= this.#start();
+    const number = this.#number++;
+    const answer = new Promise((resolve, reject) => this.#asked.set(number, { resolve, reject }));
+    // Hashed ahead of its need: a failure counts when somebody asks for the part.
+    answer.catch(() => {});
+    this.#worker.postMessage({ number, part });
+    return answer;
+  }
+
+  #start() {
+    const worker = new Worker(this.#url, { type: "module" });
+    worker.addEventListener("message", ({ data: { number, digest, fault } }) => {
+      const { resolve, reject } = this.#asked.get(number);
+      this.#asked.delete(number);
+      if (fault === undefined) resolve(digest);
+      else reject(new Problem({ code: "file_unreadable" }));
+    });
+    worker.addEventListener("error", () => {
+      this.#worker = null;
+      for (const { reject } of this.#asked.values()) reject(new Problem({ code: "page_fault" }));
+      this.#asked.clear();
+    });
+    return worker;
+  }
+}

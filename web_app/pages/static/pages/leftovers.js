@@ -1,0 +1,97 @@
+// The list of what an earlier page left unfinished, and finding the upload that a chosen file belongs to.
+
+import { exactBytes, size } from "./format.js";
+import { showTime } from "./history.js";
+import { UploadResource } from "./resource.js";
+import { recognise } from "./unfinished.js";
+
+export class Leftovers {
+  #section;
+  #list;
+  #template;
+  #api;
+  #unfinished;
+  #titleOf;
+  #records = [];
+  #loaded;
+
+  /** `titleOf(slug)`: a collection as people know it, or undefined where it is closed to this person now. */
+  constructor({ section, list, template }, { api, unfinished }, titleOf) {
+    this.#section = section;
+    this.#list = list;
+    this.#template = template;
+    this.#api = api;
+    this.#unfinished = unfinished;
+    this.#titleOf = titleOf;
+    this.#loaded = this.#load();
+  }
+
+  /** {record, same} for a file of which a part was sent (see `recognise`), else null. `taken`: upload ids that run in this page. */
+  async find(file, taken) {
+    await this.#loaded;
+    // Fresh from the browser's memory: another row of this page may have begun or ended something.
+    const records = (await this.#unfinished.list()).filter(({ uploadId }) => !taken.has(uploadId));
+    try {
+      return await recognise(file, records);
+    } catch {
+      return null;      // it cannot be read: sending it will say so
+    }
+  }
+
+  /** It goes on in a row of its own. */
+  drop(uploadId) {
+    this.#records = this.#records.filter((record) => record.uploadId !== uploadId);
+    this.#show();
+  }
+
+  async #load() {
+    try {
+      this.#records = await this.#unfinished.list();
+    } catch {
+      return;           // a browser that keeps nothing
+    }
+    this.#show();
+    await Promise.all(this.#records.map((record) => this.#prune(record)));
+  }
+
+  /** The server may have heard of its end from somebody else. */
+  async #prune({ grantId, uploadId }) {
+    try {
+      const { state } = await this.#api.grant(grantId);
+      if (state === "issued" || state === "expired") return;    // what ran out may still be renewed by web_app, or say why not
+    } catch (error) {
+      if (error.status !== 404) return;
+    }
+    await this.#unfinished.forget(uploadId);
+    this.drop(uploadId);
+  }
+
+  #show() {
+    this.#section.hidden = this.#records.length === 0;
+    this.#list.replaceChildren(...this.#records.map((record) => this.#item(record)));
+  }
+
+  #item(record) {
+    const item = this.#template.content.firstElementChild.cloneNode(true);
+    const part = (name) => item.querySelector(`[data-part=${name}]`);
+    const about = `${size(record.size)} for ${this.#titleOf(record.collection) ?? record.collection}`;
+    part("about").textContent = about;
+    part("about").title = exactBytes(record.size);
+    showTime(part("begun"), new Date(record.begun).toISOString());
+    part("discard").setAttribute("aria-label", `Discard: ${about}`);
+    part("discard").addEventListener("click", () => this.#discard(record));
+    return item;
+  }
+
+  async #discard({ grantId, uploadId }) {
+    this.drop(uploadId);
+    try {
+      const { upload_url: url } = await this.#api.renewToken(grantId, uploadId);
+      await new UploadResource(url, uploadId).cancel();
+    } catch {
+      // It runs out by itself.
+    }
+    this.#api.giveUp(grantId).catch(() => {});
+    await this.#unfinished.forget(uploadId);
+  }
+}
