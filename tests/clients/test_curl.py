@@ -6,6 +6,7 @@ import pytest
 
 from tests.clients.conftest import SIZE
 from tests.curl import bearer, curl
+from tests.waiting import wait_for
 
 TUS = ("Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream")
 IETF = ("Upload-Complete: ?1", "Content-Type: application/partial-upload")
@@ -74,6 +75,7 @@ def test_going_on_at_the_wrong_offset_keeps_the_bytes_and_says_the_right_one(own
 
 def test_the_same_put_again_begins_anew_and_stores_one_object(own, place, file):
     cut_off(place, file)
+    wait_for(lambda: place.only_upload()["state"] == "waiting")  # until then it is 423
     assert curl(own, "/u", *bearer(place.token), "--upload-file", str(file)).status == 201
     place.assert_stored_once(file)
 
