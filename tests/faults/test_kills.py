@@ -3,6 +3,7 @@
 import hashlib
 import os
 import subprocess
+import tempfile
 
 import pytest
 
@@ -28,7 +29,7 @@ def objects_with(stack, content: bytes) -> int:
     return sum(hashlib.sha256(f.read_bytes()).hexdigest() == digest for f in files)
 
 
-def test_a_client_that_is_killed_in_the_middle_leaves_nothing_and_may_come_again(own, client, tmp_path):
+def test_a_client_that_is_killed_in_the_middle_leaves_what_came_and_may_come_again(own, client, tmp_path):
     token, content = mint(own), os.urandom(64 * MIB)
     file = tmp_path / "body"
     file.write_bytes(content)
@@ -36,11 +37,13 @@ def test_a_client_that_is_killed_in_the_middle_leaves_nothing_and_may_come_again
     wait_until_taken(own, 4 * MIB)
     process.kill()
     process.wait()
-    state = wait_for(lambda: (s := state_of(own, token))["state"] == "aborted" and s)
-    assert state["problem"]["code"] == "body_cut_off"
-    assert staged(own) == []
+    (upload,) = wait_for(lambda: (s := state_of(own, token))["state"] == "waiting" and s)["uploads"]
+    assert upload["problem"]["code"] == "body_cut_off" and upload["offset"] >= 4 * MIB
+    assert staged(own) == [upload["upload_id"]]
+    assert (own.nas / "staging" / upload["upload_id"]).read_bytes() == content[: upload["offset"]]
     assert client.put(token, content).status == 201
     assert objects_with(own, content) == 1
+    assert staged(own) == []
 
 
 def test_services_app_killed_in_the_middle_is_a_503_and_the_same_token_works_again(own, client):
@@ -53,10 +56,44 @@ def test_services_app_killed_in_the_middle_is_a_503_and_the_same_token_works_aga
     assert (reply.status, reply.headers.get_content_type()) == (503, "application/problem+json")
     assert int(reply.headers["Retry-After"]) > 0
     own.start_process("uploads")
-    assert state_of(own, token)["state"] == "aborted"
-    assert staged(own) == []
+    (upload,) = state_of(own, token)["uploads"]
+    assert (upload["state"], upload["problem"]["code"]) == ("waiting", "body_cut_off")
+    assert upload["offset"] == upload["taken"], "bytes beyond the last checkpoint were not promised"
     assert client.put(token, first + rest).status == 201
     assert objects_with(own, first + rest) == 1
+    assert staged(own) == []
+
+
+def test_after_a_kill_an_upload_goes_on_at_its_last_checkpoint(own):
+    token, first, rest = mint(own), os.urandom(16 * MIB), os.urandom(16 * MIB)
+    sender = Sender(own, token, first, rest)
+    saved = wait_for(lambda: (u := state_of(own, token)["uploads"]) and u[0]["offset"] and u[0])
+    own.kill("uploads")
+    sender.go_on()
+    assert sender.reply().status == 503
+    own.start_process("uploads")
+    (upload,) = state_of(own, token)["uploads"]
+    assert (upload["upload_id"], upload["state"]) == (saved["upload_id"], "waiting")
+    assert saved["offset"] <= upload["offset"] <= len(first)
+    file = own.nas / "staging" / upload["upload_id"]
+    assert file.read_bytes()[: upload["offset"]] == first[: upload["offset"]]
+    told = append(own, token, upload["upload_id"], upload["offset"], (first + rest)[upload["offset"] :])
+    assert told.status == 204, told.body
+    state = state_of(own, token)
+    assert state["state"] == "committed"
+    assert state["uploads"][0]["sha256"] == hashlib.sha256(first + rest).hexdigest()
+    assert objects_with(own, first + rest) == 1
+    assert staged(own) == []
+
+
+def append(stack, token: str, upload_id: str, offset: int, content: bytes):
+    """A tus PATCH."""
+    fields = {"Tus-Resumable": "1.0.0", "Content-Type": "application/offset+octet-stream", "Upload-Offset": str(offset)}
+    options = [part for name, value in fields.items() for part in ("-H", f"{name}: {value}")]
+    with tempfile.NamedTemporaryFile() as file:
+        file.write(content)
+        file.flush()
+        return curl(stack, f"/u/{upload_id}", "-X", "PATCH", "--data-binary", f"@{file.name}", *options, *bearer(token))
 
 
 def test_services_app_asked_to_stop_lets_a_running_upload_end(own):
@@ -100,7 +137,7 @@ def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_account
         own.kill("uploads")
         tracer.wait(10)
     own.start_process("uploads")
-    if state_of(own, token)["state"] in ("unused", "aborted"):
+    if state_of(own, token)["state"] in ("unused", "aborted", "waiting"):
         assert client.put(token, content).status == 201
     state = state_of(own, token)
     assert state["state"] == "committed"

@@ -1,4 +1,4 @@
-"""Bodies that are not what was announced: the right problem, nothing visible, and the grant is free again."""
+"""Bodies that are not what was announced: the right problem, nothing visible, and the sender may come again."""
 
 import base64
 import hashlib
@@ -22,19 +22,24 @@ def test_a_body_shorter_than_declared_is_never_committed(stack, api, state_of, s
     # The client says 32 MiB, sends 16 (more than nginx holds, so that they have reached the store) and hangs up.
     with pytest.raises(ConnectionError):
         api.put(token, _then_hang_up(bytes(16 * MIB)), length=32 * MIB)
-    state = wait_for(lambda: (s := state_of(token))["state"] == "aborted" and s)
-    assert state["problem"]["code"] == "body_cut_off"
+    state = wait_for(lambda: (s := state_of(token))["state"] == "waiting" and s)
+    (upload,) = state["uploads"]
+    assert upload["problem"]["code"] == "body_cut_off"
+    assert 0 < upload["offset"] == upload["taken"] <= 16 * MIB and upload["length"] == 32 * MIB
     assert stored_ids() == before
-    assert state["uploads"][0]["upload_id"] not in staged()
+    assert upload["upload_id"] in staged()
 
 
-def test_after_a_cut_off_body_the_same_token_stores_the_file(stack, api, state_of):
+def test_after_a_cut_off_body_the_same_token_stores_the_file(stack, api, state_of, staged):
     token = mint(stack)
     with pytest.raises(ConnectionError):
         api.put(token, _then_hang_up(bytes(16 * MIB)), length=32 * MIB)
-    wait_for(lambda: state_of(token)["state"] == "aborted")
+    first = wait_for(lambda: (s := state_of(token))["state"] == "waiting" and s)["uploads"][0]["upload_id"]
     assert api.put(token, bytes(32 * MIB)).status == 201
-    assert [upload["state"] for upload in state_of(token)["uploads"]] == ["aborted", "committed"]
+    uploads = state_of(token)["uploads"]
+    assert [upload["state"] for upload in uploads] == ["aborted", "committed"]
+    assert uploads[0]["upload_id"] == first and uploads[0]["problem"]["code"] == "superseded"
+    assert not {upload["upload_id"] for upload in uploads} & staged()
 
 
 def test_bytes_beyond_the_declared_length_are_not_part_of_the_file(stack, api):
@@ -64,7 +69,8 @@ def test_a_chunked_body_that_ends_early_is_never_committed(stack, api, state_of,
     token, before = mint(stack), stored_ids()
     with pytest.raises(ConnectionError):
         api.put(token, _then_hang_up(bytes(16 * MIB)), chunked=True)
-    wait_for(lambda: state_of(token)["state"] == "aborted")
+    (upload,) = wait_for(lambda: (s := state_of(token))["state"] == "waiting" and s)["uploads"]
+    assert upload["problem"]["code"] == "body_cut_off" and upload["length"] is None
     assert stored_ids() == before
 
 

@@ -1,0 +1,123 @@
+"""The digest of an upload goes on between requests, and is made again from the bytes where its state is lost."""
+
+import hashlib
+import os
+import threading
+
+import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+
+from services_app.store.digest import Sha256
+from services_app.store.errors import StoreUnavailable
+from services_app.uploads import actions, prefix, receive, takeover
+from services_app.uploads.models import Upload
+from tests.services_app.making import announced, begun, claims_object, request_body, some_uuid
+
+
+def fed(*pieces: bytes, digest: Sha256 | None = None) -> Sha256:
+    digest = digest or Sha256()
+    for piece in pieces:
+        digest.update(memoryview(bytearray(piece)))
+    return digest
+
+
+@given(st.lists(st.binary(max_size=300), max_size=8))
+def test_in_any_pieces_with_a_saved_state_between_them_it_is_the_digest_of_the_whole(pieces):
+    digest = Sha256()
+    for piece in pieces:
+        digest = fed(piece, digest=Sha256(digest.state()))
+    assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
+
+
+def test_asking_for_the_digest_does_not_end_it():
+    digest = fed(b"abc")
+    assert digest.hexdigest() == digest.hexdigest() == hashlib.sha256(b"abc").hexdigest()
+    assert fed(b"def", digest=digest).hexdigest() == hashlib.sha256(b"abcdef").hexdigest()
+
+
+def test_a_saved_state_is_a_copy():
+    digest = fed(b"abc")
+    saved = digest.state()
+    fed(b"def", digest=digest)
+    assert Sha256(saved).hexdigest() == hashlib.sha256(b"abc").hexdigest()
+
+
+@pytest.mark.parametrize("state", [b"", b"x", fed(b"a").state()[:-1], fed(b"a").state() + b"x", b"sha256:libcrypto:2:"])
+def test_what_is_no_state_of_ours_is_refused(state):
+    with pytest.raises(ValueError, match="SHA-256"):
+        Sha256(state)
+
+
+def test_more_bits_than_a_word_holds_are_counted():
+    # The count of bits is kept in two words; a state that lost one would show only beyond 512 MiB.
+    block, ours, theirs = bytearray(32 << 20), Sha256(), hashlib.sha256()
+    for _ in range(17):
+        ours = Sha256(ours.state())
+        ours.update(memoryview(block))
+        theirs.update(block)
+    assert ours.hexdigest() == theirs.hexdigest()
+
+
+@pytest.fixture
+def staged(store):
+    with store.stage(some_uuid()) as file:
+        yield file
+
+
+def test_a_lost_prefix_is_read_back_while_more_comes(staged):
+    first, more = os.urandom(3 << 20), os.urandom(1 << 20)
+    staged.write(memoryview(first))
+    digest = prefix.FollowingDigest(staged)
+    digest.update(memoryview(bytearray(more)))
+    staged.write(memoryview(more))
+    assert digest.hexdigest() == hashlib.sha256(first + more).hexdigest()
+    assert Sha256(digest.state()).hexdigest() == hashlib.sha256(first + more).hexdigest()
+
+
+def test_before_it_has_caught_up_it_has_no_state_and_keeps_nobody_waiting(staged, monkeypatch):
+    reading, real = threading.Event(), staged.read
+
+    def slow(buffer, offset):
+        assert reading.wait(10)
+        return real(buffer, offset)
+
+    monkeypatch.setattr(staged, "read", slow)
+    staged.write(memoryview(b"prefix"))
+    digest = prefix.FollowingDigest(staged)
+    assert digest.state() == b""
+    staged.write(memoryview(b" and more"))
+    reading.set()
+    assert digest.hexdigest() == hashlib.sha256(b"prefix and more").hexdigest()
+    staged.write(memoryview(b"!"))
+    assert digest.state() == b"", "a state of fewer bytes than are promised would be a wrong one"
+
+
+def test_a_prefix_that_ends_early_is_a_fault_of_the_store(staged):
+    staged.write(memoryview(b"abc"))
+    staged.size = 5
+    with pytest.raises(StoreUnavailable):
+        prefix.FollowingDigest(staged).hexdigest()
+
+
+def test_reading_back_ends_with_the_file(store):
+    with store.stage(some_uuid()) as file:
+        file.write(memoryview(b"abc"))
+    with pytest.raises(StoreUnavailable):
+        file.read(memoryview(bytearray(3)), 0)
+
+
+@pytest.mark.django_db
+@pytest.mark.parametrize("state", [None, b"", b"of another make"])
+def test_an_upload_whose_state_is_lost_is_committed_with_the_right_digest(known_store, caplog, state):
+    claims = claims_object()
+    upload = begun(claims, announced(None))
+    receive.receive(upload, request_body(b"first"), claims, receive.Append())
+    Upload.objects.update(digest_state=state)
+    receive.receive(takeover.seize(upload.id), request_body(b"-second"), claims, receive.Append())
+    Upload.objects.update(digest_state=state)
+    last = takeover.seize(upload.id)
+    receive.receive(last, request_body(b"-third"), claims, receive.Append(final=True))
+    assert last.sha256 == hashlib.sha256(b"first-second-third").hexdigest()
+    assert known_store.path(actions.object_name(last)).read_bytes() == b"first-second-third"
+    assert "digest state lost" in [record.message for record in caplog.records]
