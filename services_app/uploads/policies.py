@@ -72,6 +72,9 @@ def _check_parts(claims: Claims, length: int | None) -> None:
     """All parts of a grant together may hold what its uploads may hold, in a bounded number. Raises as slot_for."""
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, timezone.now().timestamp())
+    done = Upload.objects.filter(grant_id=claims.jti, slot__isnull=False, state__in=(State.COMMITTED, State.DELETED))
+    if done.count() >= claims.max_uploads:
+        raise errors.AlreadyCommitted
     if _parts(claims).count() >= MAX_PARTS or (length or 0) > _room_for_parts(claims):
         raise errors.TooLarge
 

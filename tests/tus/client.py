@@ -88,7 +88,7 @@ class Tus:
             if waits:
                 early = _head(wire)
                 if not early.startswith(b"HTTP/1.1 100 ") or not early.endswith(b"\r\n\r\n"):
-                    answer = _parsed(_Heard(early + _rest(wire)), method)
+                    answer = _parsed(_Heard(early, wire), method)
                     return self._checked(answer, fields, method)
                 interim = 1
             content = body if cut_after is None else body[:cut_after]
@@ -169,14 +169,23 @@ def b64(value: bytes | str) -> str:
     return base64.b64encode(value if isinstance(value, bytes) else value.encode()).decode()
 
 
-class _Heard:
-    """Stands in for the socket when the answer has been read already."""
+class _Heard(io.RawIOBase):
+    """Stands in for the socket when the beginning of the answer has been read already."""
 
-    def __init__(self, content: bytes):
-        self._content = content
+    def __init__(self, beginning: bytes, wire: ssl.SSLSocket):
+        self._beginning, self._wire = beginning, wire
 
     def makefile(self, _mode: str):
-        return io.BytesIO(self._content)
+        return io.BufferedReader(self)
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: memoryview) -> int:
+        got = self._beginning[: len(buffer)] or self._wire.recv(len(buffer))
+        self._beginning = self._beginning[len(buffer) :]
+        buffer[: len(got)] = got
+        return len(got)
 
 
 def _send(wire: ssl.SSLSocket, body: bytes, *, chunked: bool, ended: bool) -> int:
@@ -202,14 +211,6 @@ def _head(wire: ssl.SSLSocket) -> bytes:
                 wire.settimeout(0.1)
     wire.settimeout(_PATIENCE)
     return heard
-
-
-def _rest(wire: ssl.SSLSocket) -> bytes:
-    parts = []
-    with contextlib.suppress(OSError):
-        while part := wire.recv(65536):
-            parts.append(part)
-    return b"".join(parts)
 
 
 def _parsed(source, method: str) -> Answer:

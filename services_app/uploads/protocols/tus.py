@@ -182,7 +182,9 @@ def _metadata(header: str) -> dict[str, bytes]:
 
 
 def _decoded(value: str) -> bytes:
-    """Raises RequestMalformed unless it is Base64."""
+    """Raises RequestMalformed unless it is Base64 (RFC 4648, section 4)."""
+    if len(value) % 4:
+        raise errors.RequestMalformed  # Python takes one sign of padding too many
     try:
         return base64.b64decode(value, validate=True)
     except ValueError as exc:
