@@ -3,7 +3,9 @@
 import pytest
 
 from tests.clients.conftest import SIZE, SLOW
+from tests.clients.test_curl import headers
 from tests.clients.test_tus_js_client import PATIENT
+from tests.curl import bearer, curl
 
 
 def start_again(stack, *names: str) -> None:
@@ -69,3 +71,18 @@ def test_tus_js_client_goes_on_after_an_orderly_restart_of_nginx(tus_js, own, pl
         assert client.event("done")["url"] == url
     assert place.only_upload()["state"] == "committed"
     place.assert_stored_once(file)
+
+
+def test_while_we_are_down_only_a_question_by_tus_is_told_423(own, place):
+    """After any other refusal of its HEAD tus-js-client begins at byte 0. For everybody else 503 says what is the case."""
+    post = headers("Tus-Resumable: 1.0.0", "Upload-Length: 5")
+    location = curl(own, "/u", "--request", "POST", *bearer(place.token), *post).headers["location"]
+    ask = (own, location.removeprefix(own.url), *bearer(place.token), "--head")
+    own.stop_process("control")
+    try:
+        by_tus, plain = curl(*ask, *headers("Tus-Resumable: 1.0.0")), curl(*ask)
+    finally:
+        own.start_process("control")
+    assert (by_tus.status, plain.status) == (423, 503)
+    assert int(by_tus.headers["retry-after"]) == int(plain.headers["retry-after"]) > 0
+    assert curl(*ask, *headers("Tus-Resumable: 1.0.0")).status == 200
