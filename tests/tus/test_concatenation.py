@@ -243,3 +243,14 @@ def test_all_parts_together_may_not_be_more_than_the_token_allows(stack):
 def test_a_used_up_token_takes_no_more_parts(single):
     single.post(final(part(single, b"hello")))
     assert single.post({"Upload-Concat": "partial", "Upload-Length": "5"}).status == 409
+
+
+def test_head_gives_back_headers_as_long_as_nginx_takes_them(stack):
+    tus = Tus(stack, mint(stack), bearer=True)
+    a = relative(part(tus, b"hello"))
+    header = final(*[a] * (16_000 // (len(a) + 1)))
+    metadata = f"note {b64(b'x' * 12_000)}"
+    answer = tus.post({**header, "Upload-Metadata": metadata})
+    assert answer.status == 201
+    answer = tus.head(answer["Location"])
+    assert (answer["Upload-Concat"], answer["Upload-Metadata"]) == (header["Upload-Concat"], metadata)
