@@ -44,8 +44,9 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
 def may_append(upload: Upload, size: int | None) -> None:
     """Raise the Problem that `size` more bytes for this upload meet, if any, whatever its offset."""
     _check_admission(timezone.now(), besides=upload.id)
+    room = size if upload.length is None else upload.length - upload.offset  # more than that is too large anyway
     try:
-        _check_space(size or 0)
+        _check_space(min(size or 0, room or 0))
     except StoreError as exc:
         raise errors.of_store(exc) from exc
 

@@ -91,6 +91,16 @@ def test_leading_zeros_do_not_matter(tus, half):
     assert tus.patch(half, "0005", b"world").status == 204
 
 
+def test_a_field_of_another_protocol_does_not_matter(tus, half):
+    answer = tus.patch(half, 5, b"w", {"Upload-Complete": "?1"})
+    assert (answer.status, answer.offset) == (204, 6)
+
+
+def test_more_than_any_store_has_is_413_as_well(tus, half):
+    assert tus.patch(half, 5, b"w", {"Content-Length": str(1 << 60)}).status == 413
+    assert tus.offset(half) == 5
+
+
 @pytest.mark.parametrize("size", [6, 11, 100_000])
 def test_more_than_is_left_is_413_and_changes_nothing(tus, half, size):
     assert tus.patch(half, 5, b"x" * size).status == 413

@@ -53,7 +53,9 @@ def number(meta: dict, name: str) -> int | None:
 
 
 def is_spoken(meta: dict) -> bool:
-    """Whether a request means this protocol."""
+    """Whether a request means this protocol. One that names a version of tus means that."""
+    if "HTTP_TUS_RESUMABLE" in meta:
+        return False
     return completeness(meta) is not None or _content_type(meta) == BODY_TYPE
 
 
