@@ -2,7 +2,9 @@
 
 import hashlib
 import io
+import os
 import random
+import time
 import zipfile
 from collections.abc import Callable, Iterator
 from pathlib import Path
@@ -10,8 +12,10 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from dev.stack import Stack
 from tests.browser.line import Line
 from tests.browser.upload_page import UploadPage
+from tests.conftest import STATE
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
@@ -46,6 +50,45 @@ def collections(stack) -> None:
     """Beside the stack's own, which takes anything."""
     stack.create_collection("archives", "--media-type", "application/zip", "--media-type", "application/dicom")
     stack.create_collection("small", "--max-size", str(1 << 20))
+
+
+@pytest.fixture(scope="session")
+def own_stack():
+    """For tests that kill, starve and reconfigure: not the one that all tests share."""
+    with Stack(STATE / "test" / f"browser-{time.strftime('%H%M%S')}-{os.getpid()}") as stack:
+        stack.create_collection("archives", "--media-type", "application/zip")
+        yield stack
+
+
+@pytest.fixture(scope="session")
+def own_session_line(own_stack) -> Iterator[Line]:
+    with Line(own_stack.edge_port) as line:
+        yield line
+
+
+@pytest.fixture
+def own_line(own_session_line) -> Iterator[Line]:
+    yield own_session_line
+    own_session_line.restore()
+
+
+@pytest.fixture(scope="session")
+def own_context(playwright_driver, chromium, own_stack, own_session_line) -> Iterator[BrowserContext]:
+    with (
+        launch(playwright_driver, chromium, own_stack.edge_port, own_session_line) as browser,
+        browser.new_context(**READER) as context,
+    ):
+        sign_in(context.new_page(), own_stack)
+        yield context
+
+
+@pytest.fixture
+def own_page(own_context, own_line) -> Iterator[Page]:
+    page = own_context.new_page()
+    faults = watch_for_faults(page)
+    yield page
+    page.close()
+    assert not faults
 
 
 @pytest.fixture(scope="session")
@@ -109,8 +152,6 @@ def watch_for_faults(page: Page) -> list[str]:
 @pytest.fixture(scope="session")
 def big_file() -> tuple[Path, str]:
     """327 MiB that begin like a ZIP archive, no two MiB alike, and their SHA-256."""
-    from tests.conftest import STATE
-
     folder = STATE / "test"
     folder.mkdir(parents=True, exist_ok=True)
     path = folder / "series of site 4.zip"
@@ -133,6 +174,20 @@ def an_archive() -> bytes:
 def small(name: str, content: bytes = an_archive()) -> dict:
     """A file for the chooser that is on no disk."""
     return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+
+
+@pytest.fixture
+def varied(tmp_path) -> Callable[..., Path]:
+    """Makes a file of that name and size, no two MiB alike, so that a piece in the wrong place or sent twice is seen."""
+
+    def make(name: str, size: int, seed: int = 1) -> Path:
+        path, block = tmp_path / name, random.Random(seed).randbytes(1 << 20)
+        with path.open("wb") as file:
+            for number in range(-(-size // (1 << 20))):
+                file.write((ZIP + number.to_bytes(4, "big") + block)[: min(1 << 20, size - (number << 20))])
+        return path
+
+    return make
 
 
 @pytest.fixture

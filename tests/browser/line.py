@@ -20,6 +20,8 @@ class Line:
     down            new connections are refused and old ones cut
     lose_replies    a connection that carried a file is cut when its answer comes, and the answer with it
     down_after_reply   and the line goes down then
+    hole            nothing passes either way and nothing is closed, as when a cable is pulled somewhere in between
+    carried         bytes that went up since `restore`
     """
 
     def __init__(self, to_port: int):
@@ -37,6 +39,8 @@ class Line:
         self.lose_replies = False
         self.down_after_reply = False
         self.replies_lost = 0
+        self.hole = False
+        self.carried = 0
 
     def __enter__(self) -> "Line":
         threading.Thread(target=self._accept, daemon=True).start()
@@ -74,12 +78,21 @@ class Line:
             if self.down:
                 client.close()
                 continue
-            connection = _Connection(self, client, socket.create_connection(self._to))
+            try:
+                edge = socket.create_connection(self._to)
+            except OSError:
+                client.close()  # the edge is not running
+                continue
+            connection = _Connection(self, client, edge)
             with self._lock:
                 self._connections.add(connection)
             connection.start()
             # Held here, its sockets would stay half open after their end, until the next connection comes.
             del client, connection
+
+    def count(self, size: int) -> None:
+        with self._lock:
+            self.carried += size
 
     def forget(self, connection: "_Connection") -> None:
         with self._lock:
@@ -100,24 +113,35 @@ class _Connection:
             with contextlib.suppress(OSError):
                 end.shutdown(socket.SHUT_RDWR)
 
+    def _wait_out_the_hole(self) -> None:
+        while self._line.hole:
+            time.sleep(0.02)
+
     def _upwards(self) -> None:
-        paced_since, paced = time.monotonic(), 0
+        owed, since = 0.0, time.monotonic()
         with contextlib.suppress(OSError):
             while data := self._client.recv(CHUNK):
+                self._wait_out_the_hole()
                 self._edge.sendall(data)
                 self.up += len(data)
-                if self._line.rate is None:
-                    paced_since, paced = time.monotonic(), 0
-                    continue
-                paced += len(data)
+                self._line.count(len(data))
+                owed += len(data)
                 # In small steps, since a test may change its mind about the rate.
-                while (rate := self._line.rate) and paced / rate > time.monotonic() - paced_since:
+                while rate := self._line.rate:
+                    now = time.monotonic()
+                    # A line that was idle does not make up for it afterwards, but for a little.
+                    owed, since = max(owed - (now - since) * rate, -0.05 * rate), now
+                    if owed <= 0:
+                        break
                     time.sleep(0.02)
+                else:
+                    owed, since = 0.0, time.monotonic()
         self.close()
 
     def _downwards(self) -> None:
         with contextlib.suppress(OSError):
             while data := self._edge.recv(CHUNK):
+                self._wait_out_the_hole()
                 # TLS 1.3's session tickets come before any body, so what follows a body is its answer.
                 if self._line.lose_replies and self.up > BODY:
                     self._line.replies_lost += 1

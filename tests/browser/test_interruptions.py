@@ -11,6 +11,7 @@ from tests.waiting import wait_for
 
 MIB = 1 << 20
 SESSION = "__Host-sluice-session"
+SAFE_AND_WAITING = re.compile(r"^[1-9][0-9]*\.[0-9] of 96 MiB are safe\. Connection lost; trying again (in \d+ s|now)$")
 
 
 @pytest.fixture
@@ -23,36 +24,17 @@ def under_way(uploads, line, sized):
     return row
 
 
-def lose_for_good(row, line) -> None:
-    """The line is away just long enough that the browser's own second try fails too."""
-    line.go_down()
-    row.expect_state("settling")
-    line.restore()
-
-
 def objects(stack) -> set:
     return {path for path in stack.nas.glob("collections/*/*/*/*") if path.is_dir()}
 
 
-def test_a_cut_line_is_told_and_trying_again_stores_the_file(under_way, line, stack):
+def test_a_line_that_is_down_is_told_with_what_is_safe_and_goes_on_by_itself(under_way, line, stack):
     before = objects(stack)
-    lose_for_good(under_way, line)
-    under_way.expect_refused("body_cut_off")
-    assert "lost before the whole file had arrived" in under_way.part("state").text_content()
-    assert objects(stack) == before
-    under_way.button("Try again").click()
-    under_way.expect_stored()
-    assert len(objects(stack)) == len(before) + 1
-
-
-def test_a_put_that_the_browser_repeats_by_itself_is_told_and_makes_one_object(under_way, line, stack):
-    """Either the repeated one is taken at once, or it is asked to wait until the broken one has ended."""
-    before = objects(stack)
-    assert line.cut(bodies_only=True) == 1
-    under_way.expect_state("resending", "waiting")
-    told = under_way.part("state").text_content()
-    assert "again from the beginning" in told or "busy with the earlier try" in told
-    line.rate = None
+    wait_for(lambda: under_way.part("bar").evaluate("bar => bar.value") > 9 * MIB)
+    line.go_down()
+    under_way.expect_state("waiting")
+    expect(under_way.part("state")).to_have_text(SAFE_AND_WAITING)
+    line.restore()
     under_way.expect_stored()
     assert len(objects(stack)) == len(before) + 1
 
@@ -67,31 +49,37 @@ def test_a_lost_answer_still_ends_in_success_and_one_object(uploads, line, stack
     assert len(objects(stack)) == len(before) + 1
 
 
-def test_a_network_that_stays_away_is_told_and_nothing_is_claimed(context, stack, line, sized):
+def test_a_network_that_stays_away_for_hours_is_waited_for(context, stack, line, sized):
     from tests.browser.upload_page import UploadPage
 
     page = context.new_page()
     page.clock.install()
     uploads = UploadPage(page, stack.url).open()
     line.rate = 16 * MIB
-    uploads.upload("demo", sized("away.zip", 96 * MIB))
+    uploads.upload("demo", sized("away.zip", 64 * MIB))
     row = uploads.row("away.zip")
-    row.expect_state("sending")
-    wait_for(lambda: line.carried_bodies)
+    wait_for(lambda: row.part("bar").evaluate("bar => bar.value") > 9 * MIB)
     line.go_down()
-    row.expect_state("settling")
-
-    def stopped() -> bool:
-        page.clock.run_for(5000)
-        return row.element.get_attribute("data-state") == "stopped"
-
-    wait_for(stopped)
-    assert row.code == "connection_lost"
-    assert "does not know yet" in row.part("note").text_content()
+    row.expect_state("waiting")
+    for _ in range(4):
+        page.clock.fast_forward("01:00:00")
+        row.expect_state("waiting")
     line.restore()
     page.clock.resume()
-    row.button("Try again").click()
+    page.evaluate("() => window.dispatchEvent(new Event('online'))")
     row.expect_stored()
+
+
+def test_pausing_frees_the_line_and_resuming_goes_on(under_way, line, stack):
+    before = objects(stack)
+    wait_for(lambda: under_way.part("bar").evaluate("bar => bar.value") > 9 * MIB)
+    under_way.button("Pause").click()
+    under_way.expect_state("paused")
+    assert re.match(r"\d+\.\d of 96 MiB are safe\. Paused", under_way.part("state").text_content())
+    line.rate = None
+    under_way.button("Resume").click()
+    under_way.expect_stored()
+    assert len(objects(stack)) == len(before) + 1
 
 
 def test_cancelling_stores_nothing_and_gives_the_permission_back(under_way, stack, context):
@@ -117,21 +105,25 @@ def test_cancelling_too_late_says_that_the_file_is_stored(uploads, line, sized, 
     """The whole file has arrived, the answer is lost, and then the person cancels: the truth is that it is stored."""
     line.lose_replies = True
     line.down_after_reply = True
-    uploads.upload("demo", sized("late.zip", 24 * MIB))
+    uploads.upload("demo", sized("late.zip", 6 * MIB))
     row = uploads.row("late.zip")
-    row.expect_state("settling")
+    row.expect_state("waiting")
     row.button("Cancel").click()
     line.restore()
     row.expect_stored()
     assert "before the upload could be cancelled" in row.part("note").text_content()
 
 
-def test_cancelling_without_a_network_does_not_claim_what_it_cannot_know(under_way, line):
-    line.go_down()
-    under_way.expect_state("settling")
-    under_way.button("Cancel").click()
-    under_way.expect_state("cancelled")
-    assert "not known whether the file had arrived" in under_way.part("state").text_content()
+def test_cancelling_without_a_network_does_not_claim_what_it_cannot_know(uploads, line, sized):
+    """The last byte has been sent, and the line broke before the answer."""
+    line.lose_replies = True
+    line.down_after_reply = True
+    uploads.upload("demo", sized("who knows.zip", 6 * MIB))
+    row = uploads.row("who knows.zip")
+    row.expect_state("waiting")
+    row.button("Cancel").click()
+    row.expect_state("cancelled")
+    assert "not known whether the file had arrived" in row.part("state").text_content()
 
 
 def test_a_file_that_vanished_is_told_as_such(uploads, line, sized):

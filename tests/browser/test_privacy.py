@@ -30,7 +30,7 @@ def test_the_name_goes_with_the_file_and_in_no_other_request(uploads):
     )
     uploads.upload("demo", small(NAME))
     uploads.row(NAME).expect_stored()
-    assert carriers == [("PUT", "u")]
+    assert carriers == [("POST", "u")]
 
 
 def test_the_name_is_on_the_nas_and_nowhere_on_the_web_tier(uploads, stack):

@@ -15,9 +15,9 @@ window.told = 0;
 const plainFetch = window.fetch;
 window.fetch = async (...request) => {
   const response = await plainFetch(...request);
-  if (new URL(request[0], location.origin).pathname.startsWith('/u/') && response.ok && response.status !== 204) {
-    const answer = await response.clone().json();
-    window.told = Math.max(window.told, answer.offset ?? answer.uploads.at(-1)?.offset ?? 0);
+  if (new URL(request[0], location.origin).pathname.startsWith('/u/') && response.ok) {
+    const answer = await response.clone().json().catch(() => ({}));
+    window.told = Math.max(window.told, answer.taken ?? 0, Number(response.headers.get('Upload-Offset')));
   }
   return response;
 };

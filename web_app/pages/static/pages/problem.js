@@ -28,6 +28,11 @@ export class NoAnswer extends Error {
   }
 }
 
+/** It cures itself, if it is tried again. */
+export function isPassing(error) {
+  return error instanceof NoAnswer || (error instanceof Problem && error.passes);
+}
+
 /** The answer's JSON, or null for none; a thrown Problem for a refusal, a thrown NoAnswer for everything else. */
 export async function ask(url, options) {
   return (await exchange(url, options)).data;

@@ -7,7 +7,7 @@
 //   cancel leads from anywhere before `confirming` to cancelled, or to confirming if the file was already safe.
 
 import { Delivery, GONE, STALE_TOKEN } from "./delivery.js";
-import { NoAnswer, Problem } from "./problem.js";
+import { isPassing, Problem } from "./problem.js";
 import { Meter } from "./rate.js";
 import { UploadResource } from "./resource.js";
 import { backoff, pause } from "./wait.js";
@@ -17,6 +17,7 @@ const CANCEL_MS = 10000;            // how long cancelling waits to learn what b
 export class Transfer extends EventTarget {
   #tools;
   #stop = null;                     // AbortController of what is running
+  #letGo = null;                    // so that another tab may go on with it
   #pausing = false;
   #delivery = null;
   #resource = null;
@@ -41,14 +42,6 @@ export class Transfer extends EventTarget {
     if (known !== null) this.#takeUp(known);
   }
 
-  /** A file that is not even begun. */
-  static refused(file, collection, tools, problem) {
-    const transfer = new Transfer(file, collection, tools);
-    transfer.state = "stopped";
-    transfer.problem = problem;
-    return transfer;
-  }
-
   /** Nothing more happens unless the person asks for it. */
   get ended() {
     return ["stopped", "cancelled", "stored"].includes(this.state);
@@ -59,9 +52,7 @@ export class Transfer extends EventTarget {
   }
 
   /** The bytes are stored; perhaps only the web tier has not heard of it yet. */
-  get safe() {
-    return this.upload !== null;
-  }
+  get safe() { return this.upload !== null; }
 
   /** Bytes that the services tier promised to have. */
   get kept() {
@@ -81,6 +72,7 @@ export class Transfer extends EventTarget {
   async run() {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
+    if (this.uploadId !== null) this.#hold();
     try {
       this.upload ??= await this.#deliver(signal);
       await this.#confirm(signal);
@@ -88,7 +80,19 @@ export class Transfer extends EventTarget {
       if (!signal.aborted) await this.#stopped(error);
       else if (this.#pausing) this.#become("paused");
       else await this.#cancelled();
+    } finally {
+      this.#letGo?.();
     }
+  }
+
+  #hold() {
+    this.#letGo?.();
+    this.#letGo = this.#tools.unfinished.hold(this.uploadId);
+  }
+
+  /** Not even begun. */
+  refuse(code) {
+    this.#become("stopped", new Problem({ code }));
   }
 
   requeue() {
@@ -113,7 +117,7 @@ export class Transfer extends EventTarget {
     else this.#cancelled();
   }
 
-  // -- to the services tier ----------------------------------------------------------------------------------------
+  // -- to the services tier: until it says that the file is stored
 
   async #deliver(signal) {
     this.#pausing = false;
@@ -152,7 +156,7 @@ export class Transfer extends EventTarget {
     this.#token = "fresh";
   }
 
-  /** A fresh permission that is refused as stale cannot be cured by one more. */
+  /** One that is fresh and refused as stale twice will not be cured by a third. */
   #tokenRefused(refusal) {
     const inVain = this.#token === "fresh";
     const again = inVain && !this.#triedAnother;
@@ -179,15 +183,13 @@ export class Transfer extends EventTarget {
       this.meter.taken(bytes, performance.now());
       this.dispatchEvent(new Event("progress"));
     } else if (event === "begun") {
-      this.#tools.unfinished.keep({ ...this.#ids, collection: this.collection.slug }, this.file);
+      this.#hold();
+      const ids = { grantId: this.#grantId, uploadId: this.uploadId, collection: this.collection.slug };
+      this.#tools.unfinished.keep(ids, this.file);
     } else if (event !== this.state && this.state !== "cancelling") {
       if (event === "sending") this.meter?.resumed(performance.now());
       this.#become(event);
     }
-  }
-
-  get #ids() {
-    return { grantId: this.#grantId, uploadId: this.uploadId };
   }
 
   async #waitFor(problem, failures, signal) {
@@ -199,11 +201,11 @@ export class Transfer extends EventTarget {
 
   /** web_app has its receipt already: only this browser had not heard of it. */
   async #storedBefore(signal) {
-    const grant = await this.#tools.api.grant(this.#grantId, signal);
-    this.receiptUrl = grant.receipt_url;
-    return {
-      sha256: grant.sha256, length: grant.size, media_type: grant.media_type, durable_at: grant.completed_at, receipt: null,
-    };
+    const {
+      sha256, size, media_type, completed_at, receipt_url,
+    } = await this.#tools.api.grant(this.#grantId, signal);
+    this.receiptUrl = receipt_url;
+    return { sha256, length: size, media_type, durable_at: completed_at, receipt: null };
   }
 
   // -- to web_app --------------------------------------------------------------------------------------------------
@@ -238,14 +240,7 @@ export class Transfer extends EventTarget {
   /** The person gave it up; the file may have been stored a moment before all the same, and then that is what is true. */
   async #cancelled() {
     if (this.uploadId !== null || this.#delivery?.mayBeStored) {
-      const signal = AbortSignal.timeout(CANCEL_MS);
-      try {
-        if (this.#token === "none" || this.#token === "stale") await this.#renew(signal);
-        this.upload = await this.#delivery.learnFate(signal);
-        if (this.upload === null) await this.#delivery.cancel(signal);
-      } catch {
-        // Unreachable, still under way, or over: then the permission is given up as it is.
-      }
+      await this.#takeBack(AbortSignal.timeout(CANCEL_MS));
       if (this.upload !== null) {
         this.lateCancel = true;
         await this.run();
@@ -255,6 +250,21 @@ export class Transfer extends EventTarget {
     }
     this.#abandon();
     this.#become("cancelled");
+  }
+
+  /** Learns whether the file is stored, and if not removes what has arrived; best effort, since that runs out by itself. */
+  async #takeBack(signal) {
+    for (let failures = 0; ; failures += 1) {
+      try {
+        if (this.#token === "none" || this.#token === "stale") await this.#renew(signal);
+        this.upload = await this.#delivery.learnFate(signal);
+        if (this.upload === null && this.uploadId !== null) await this.#delivery.cancel(signal);
+        return;
+      } catch (error) {
+        if (signal.aborted || !isPassing(error)) return;
+        await pause(backoff(failures, 4000), signal).catch(() => {});
+      }
+    }
   }
 
   /** Best effort: what is not given up runs out by itself. */
@@ -287,7 +297,3 @@ export class Transfer extends EventTarget {
   }
 }
 
-/** It cures itself, if it is tried again. */
-function isPassing(error) {
-  return error instanceof NoAnswer || (error instanceof Problem && error.passes);
-}

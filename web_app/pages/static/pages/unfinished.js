@@ -32,12 +32,23 @@ export class Unfinished {
     });
   }
 
-  /** All of this person's: {grantId, uploadId, collection, size, begun, …}, oldest first. */
+  /** All of this person's that no tab is sending: {grantId, uploadId, collection, size, begun, …}, oldest first. */
   async list() {
     await this.#writing;
     if (!(await isThere())) return [];
     const records = await inStore("readonly", (store) => store.getAll());
-    return records.filter((record) => record.person === this.#person).sort((a, b) => a.begun - b.begun);
+    const held = new Set((await navigator.locks.query()).held.map(({ name }) => name));
+    return records
+      .filter((record) => record.person === this.#person && !held.has(lockOf(record.uploadId)))
+      .sort((a, b) => a.begun - b.begun);
+  }
+
+  /** Tells other tabs that this one is sending it, until the function that is returned is called or the page ends. */
+  hold(uploadId) {
+    let release;
+    const released = new Promise((resolve) => { release = resolve; });
+    navigator.locks.request(lockOf(uploadId), { ifAvailable: true }, () => released);
+    return release;
   }
 
   #write(step) {
@@ -82,6 +93,10 @@ async function keyed(key, purpose, data) {
   message.set(label);
   message.set(new Uint8Array(data), label.length);
   return crypto.subtle.sign("HMAC", key, message);
+}
+
+function lockOf(uploadId) {
+  return `upload ${uploadId}`;
 }
 
 function encode(text) {

@@ -11,7 +11,6 @@ import { Leftovers } from "./leftovers.js";
 import { describe } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Row } from "./row.js";
-import { Problem } from "./problem.js";
 import { Transfer } from "./send.js";
 import { Unfinished } from "./unfinished.js";
 
@@ -87,7 +86,9 @@ async function goOn(file) {
     leftovers.drop(uploadId);
     enter(new Transfer(file, collection, tools, found.record));
   } else {
-    show(Transfer.refused(file, collection, tools, new Problem({ code: "another_file" })));
+    const other = new Transfer(file, collection, tools);
+    show(other);
+    other.refuse("another_file");
   }
   showList();
   return true;
