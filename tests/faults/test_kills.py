@@ -64,25 +64,25 @@ def test_services_app_killed_in_the_middle_is_a_503_and_the_same_token_works_aga
     assert staged(own) == []
 
 
-def test_after_a_kill_an_upload_goes_on_at_its_last_checkpoint(own):
-    token, first, rest = mint(own), os.urandom(16 * MIB), os.urandom(16 * MIB)
-    sender = Sender(own, token, first, rest)
+def test_after_a_kill_an_upload_goes_on_at_its_last_checkpoint(own, tmp_path):
+    token, content = mint(own), os.urandom(128 * MIB)
+    (tmp_path / "body").write_bytes(content)
+    process = start_curl(own, token, tmp_path / "body")
     saved = wait_for(lambda: (u := state_of(own, token)["uploads"]) and u[0]["offset"] and u[0])
     own.kill("uploads")
-    sender.go_on()
-    assert sender.reply().status == 503
+    process.wait(60)
     own.start_process("uploads")
     (upload,) = state_of(own, token)["uploads"]
     assert (upload["upload_id"], upload["state"]) == (saved["upload_id"], "waiting")
-    assert saved["offset"] <= upload["offset"] <= len(first)
+    assert saved["offset"] <= upload["offset"] < len(content)
     file = own.nas / "staging" / upload["upload_id"]
-    assert file.read_bytes()[: upload["offset"]] == first[: upload["offset"]]
-    told = append(own, token, upload["upload_id"], upload["offset"], (first + rest)[upload["offset"] :])
+    assert file.read_bytes()[: upload["offset"]] == content[: upload["offset"]]
+    told = append(own, token, upload["upload_id"], upload["offset"], content[upload["offset"] :])
     assert told.status == 204, told.body
     state = state_of(own, token)
     assert state["state"] == "committed"
-    assert state["uploads"][0]["sha256"] == hashlib.sha256(first + rest).hexdigest()
-    assert objects_with(own, first + rest) == 1
+    assert state["uploads"][0]["sha256"] == hashlib.sha256(content).hexdigest()
+    assert objects_with(own, content) == 1
     assert staged(own) == []
 
 
