@@ -1,8 +1,8 @@
 """Who may write an upload now, and is that process still there?
 
 A request holds a lease. It renews it as bytes come in and gives up by itself after UPLOAD_IDLE_TIMEOUT without any, so a
-lease that ran out means that nobody is writing. Where the owner was a process of this machine that is gone (killed,
-crashed, machine restarted), there is nothing to wait for.
+lease that ran out means that nobody is writing. Where the owner was a process of this boot and PID namespace that is
+gone (killed, crashed), there is nothing to wait for.
 """
 
 import os
