@@ -40,7 +40,6 @@ def test_every_page_is_photographed(browser, stack, collections, line, sized, bi
         expect(page.locator("#recent tbody tr").first).to_contain_text("327 MiB")
         photograph("done")
 
-        line.restore()
         line.rate = 16 * MIB
         cut = sized("series 5.zip", 96 * MIB)
         uploads.add(cut)

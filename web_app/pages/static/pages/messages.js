@@ -1,4 +1,4 @@
-// Every problem that a data manager can meet, said in sentences: what happened, what is stored, what to do.
+// What the page says. Every problem that a data manager can meet, in sentences: what happened, what is stored, what to do.
 // `action` is what the row offers: "retry", "signin", or "none" when trying the same file again cannot help.
 
 import { size, wait } from "./format.js";
@@ -170,7 +170,40 @@ const WAITS = {
   slow_down: "Too many requests have come from your address",
 };
 
-/** {title, text, action, code} for a problem; `context` may know bytes, limit and types. */
+const STATES = {
+  queued: "Waiting for its turn",
+  preparing: "Asking for permission",
+  sending: "Uploading",
+  resending: "The connection was lost: uploading again from the beginning",
+  settling: "Connection interrupted: asking what has arrived",
+  confirming: "Stored; confirming…",
+  cancelling: "Cancelling",
+  cancelled: "Cancelled: nothing was stored",
+  stored: "Stored and verified",
+};
+
+/** What a Transfer's row says: {title, text, action, code}; `text` may be empty, `action` and `code` only when it is stopped. */
+export function describe(transfer) {
+  const { state, problem, safe, file, collection } = transfer;
+  if (state === "stopped" && safe) return explainUnconfirmed(problem);
+  if (state === "stopped") return explain(problem, { bytes: file.size, limit: collection.maxSize, types: collection.types });
+  if (state === "waiting") return { title: explainWait(problem), text: "" };
+  if (state === "cancelled" && transfer.unknown) return CANCELLED_UNSEEN;
+  return { title: STATES[state], text: noteOn(transfer) };
+}
+
+const CANCELLED_UNSEEN = {
+  title: "Cancelled; not known whether the file had arrived",
+  text: "The server could not be asked in time. If the whole file had arrived, your uploads will list it as stored.",
+};
+
+function noteOn({ state, lateCancel }) {
+  if (state === "confirming") return "The file is safe. Its receipt is being filed; if this page is closed now, the server does it later.";
+  if (state === "stored" && lateCancel) return "The whole file had arrived before the upload could be cancelled, so it is stored.";
+  return "";
+}
+
+/** A refusal; `context` may know bytes, limit and types. */
 export function explain(problem, context = {}) {
   const { code } = problem;
   const known = MESSAGES[code] ?? (code.startsWith("token_") ? TOKEN_FAULT : null);
@@ -179,7 +212,7 @@ export function explain(problem, context = {}) {
 }
 
 /** The file is stored, but web_app would not take its receipt. */
-export function explainUnconfirmed(problem) {
+function explainUnconfirmed(problem) {
   const { action, code } = explain(problem);
   const rest = action === "signin"
     ? "Only its receipt has not been filed yet. Sign in again in the new tab, then come back here: that goes on by itself."
@@ -187,7 +220,7 @@ export function explainUnconfirmed(problem) {
   return { title: "Stored, but not confirmed yet", text: `The file is complete and safe. ${rest}`, action, code };
 }
 
-/** Why a row waits, and for how long still. */
+/** Why a row waits. */
 export function explainWait(problem) {
   return WAITS[problem.code] ?? "The server asks to wait";
 }

@@ -4,21 +4,9 @@ import {
   displayName, exactBytes, percent, size, sizeOf, speed, timeLeft,
 } from "./format.js";
 import { showTime } from "./history.js";
-import { countdown, explain, explainUnconfirmed, explainWait } from "./messages.js";
+import { countdown, describe } from "./messages.js";
 
 const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
-
-const STATE_TEXT = {
-  queued: "Waiting for its turn",
-  preparing: "Asking for permission",
-  sending: "Uploading",
-  resending: "The connection was lost: uploading again from the beginning",
-  settling: "Connection interrupted: asking what has arrived",
-  confirming: "Stored; confirming…",
-  cancelling: "Cancelling",
-  cancelled: "Cancelled: nothing was stored",
-  stored: "Stored and verified",
-};
 
 export class Row {
   #transfer;
@@ -53,15 +41,16 @@ export class Row {
     const { state } = transfer;
     const focused = this.element.contains(document.activeElement) ? document.activeElement : null;
     this.element.dataset.state = state;
-    const message = state === "stopped" ? this.#explain() : null;
-    this.#parts.state.textContent = this.stateText;
-    this.#showNote(message);
+    const { title, text, action, code } = describe(transfer);
+    this.#parts.state.textContent = title;
+    this.#show("note", text);
+    this.#show("code", code ? `Code: ${code}` : "");
     const underWay = ["sending", "resending", "settling", "cancelling"].includes(state);
     this.#parts.bar.hidden = !(underWay || state === "preparing" || state === "confirming");
     this.#parts.numbers.hidden = !(underWay || state === "waiting");
     this.#parts.cancel.hidden = !(state === "queued" || (transfer.running && !transfer.safe)) || state === "cancelling";
-    this.#parts.retry.hidden = !(message && message.action !== "none");
-    this.#parts.signin.hidden = message?.action !== "signin";
+    this.#parts.retry.hidden = action === undefined || action === "none";
+    this.#parts.signin.hidden = action !== "signin";
     this.#parts.remove.hidden = !transfer.ended;
     this.#parts.result.hidden = !transfer.safe;
     if (transfer.safe) this.#showResult();
@@ -72,28 +61,13 @@ export class Row {
     if (focused?.closest("[hidden]")) this.focus();
   }
 
-  get stateText() {
-    const { state, problem } = this.#transfer;
-    if (state === "stopped") return this.#explain().title;
-    return state === "waiting" ? explainWait(problem) : STATE_TEXT[state];
-  }
-
   focus() {
     this.#parts.name.focus({ preventScroll: true });
   }
 
-  #showNote(message) {
-    const transfer = this.#transfer;
-    let text = message?.text ?? "";
-    if (transfer.state === "confirming") {
-      text = "The file is safe. Its receipt is being filed; if this page is closed now, the server does it later.";
-    } else if (transfer.state === "stored" && transfer.lateCancel) {
-      text = "The whole file had arrived before the upload could be cancelled, so it is stored.";
-    }
-    this.#parts.note.textContent = text;
-    this.#parts.note.hidden = text === "";
-    this.#parts.code.textContent = message ? `Code: ${message.code}` : "";
-    this.#parts.code.hidden = !message;
+  #show(part, text) {
+    this.#parts[part].textContent = text;
+    this.#parts[part].hidden = text === "";
   }
 
   #showResult() {
@@ -136,11 +110,5 @@ export class Row {
     if (meter.stalled(now)) return navigator.onLine ? "No new bytes are arriving; still trying" : "Your computer is offline; still trying";
     const perSecond = meter.speed(now);
     return perSecond === null ? "" : `${speed(perSecond)}, ${timeLeft(meter.secondsLeft(now))}`;
-  }
-
-  #explain() {
-    const { problem, safe, file, collection } = this.#transfer;
-    if (safe) return explainUnconfirmed(problem);
-    return explain(problem, { bytes: file.size, limit: collection.maxSize, types: collection.types });
   }
 }

@@ -37,6 +37,7 @@ export class Transfer extends EventTarget {
     this.upload = null;             // the services tier's word on the committed file
     this.receiptUrl = null;
     this.lateCancel = false;        // cancelled when the file was already stored
+    this.unknown = false;           // cancelled when nobody could say whether it was
   }
 
   /** Nothing more happens unless the person asks for it. */
@@ -165,8 +166,9 @@ export class Transfer extends EventTarget {
       try {
         this.upload = await this.#delivery.learnFate(AbortSignal.timeout(CANCEL_MS));
       } catch {
-        // Refused, unreachable or still undecided: then the permission is given up as it is.
+        // Unreachable or still under way: then the permission is given up as it is.
       }
+      this.unknown = this.#delivery.undecided;
       if (this.upload !== null) {
         this.lateCancel = true;
         await this.run();

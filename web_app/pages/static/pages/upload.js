@@ -6,6 +6,7 @@ import { enableCopying } from "./copy.js";
 import { acceptFiles } from "./drop.js";
 import { displayName, percent } from "./format.js";
 import { localTimes, refreshHistory } from "./history.js";
+import { describe } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Row } from "./row.js";
 import { Transfer } from "./send.js";
@@ -17,6 +18,7 @@ const announce = announcer(byId("announcements"));
 const api = new WebApi({ ...page.dataset });
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
+const SPOKEN = new Set(["sending", "resending", "settling", "waiting", "stopped", "cancelled", "stored"]);
 const held = [];                    // files that came before a collection was chosen
 const plainTitle = document.title;
 
@@ -97,27 +99,26 @@ function again(transfer) {
 }
 
 function remove(transfer) {
-  if (!transfer.safe) transfer.cancel();
   rows.get(transfer).element.remove();
-  rows.delete(transfer);
+  rows.delete(transfer);      // first, so that giving up its permission is not announced
+  if (!transfer.safe) transfer.cancel();
 }
 
 /** Says what matters aloud, once each: the start, every quarter, the result, and what went wrong. */
 function report(transfer) {
   const name = displayName(transfer.file.name);
-  let said = "queued";
+  let said = "";
   let quarter = 0;
   transfer.addEventListener("change", () => {
     showList();
-    if (transfer.state === said) return;
-    said = transfer.state;
-    if (said === "sending" || said === "resending") quarter = 0;
-    if (said === "sending") {
-      announce(`${name}: upload started.`);
-    } else if (["resending", "stopped", "waiting", "settling", "cancelled", "stored"].includes(said)) {
-      announce(`${name}: ${rows.get(transfer)?.stateText ?? said}.`);
-    }
-    if (said === "stored") refreshHistory(byId("recent"));
+    const { state } = transfer;
+    if (state === "sending" || state === "resending") quarter = 0;
+    if (state === "stored") refreshHistory(byId("recent"));
+    if (!SPOKEN.has(state) || !rows.has(transfer)) return;
+    const sentence = state === "sending" ? "upload started" : describe(transfer).title;
+    if (sentence === said) return;      // waiting again for the same thing is no news
+    said = sentence;
+    announce(`${name}: ${sentence}.`);
   });
   transfer.addEventListener("progress", () => {
     showTitle();
