@@ -18,10 +18,13 @@ def run(page, stack):
     page.goto(stack.url + "/uploads/")
 
     def evaluate(module: str, expression: str, argument=None):
-        names = sorted(set(re.findall(r"\b[a-zA-Z]+(?=\()", expression)) | set(re.findall(r"new ([A-Z]\w+)", expression)))
+        names = sorted(
+            set(re.findall(r"\b[a-zA-Z]+(?=\()", expression)) | set(re.findall(r"new ([A-Z]\w+)", expression))
+        )
         exported = ", ".join(name for name in names if name in exports(module))
         return page.evaluate(
-            f"async (argument) => {{ const {{ {exported} }} = await import('{MODULES}{module}'); return {expression}; }}", argument
+            f"async (argument) => {{ const {{ {exported} }} = await import('{MODULES}{module}'); return {expression}; }}",
+            argument,
         )
 
     return evaluate
@@ -118,7 +121,11 @@ def test_every_documented_code_has_sentences_of_its_own(run):
     assert len(codes) > 30
     # Never seen through nginx, so the page needs no words for it.
     codes.remove("peer_forbidden")
-    said = run("messages.js", "argument.map((code) => ({...explain({code, title: 'UNKNOWN'}), waits: explainWait({code})}))", codes)
+    said = run(
+        "messages.js",
+        "argument.map((code) => ({...explain({code, title: 'UNKNOWN'}), waits: explainWait({code})}))",
+        codes,
+    )
     for message in said:
         own = message["title"] != "UNKNOWN" or message["waits"] != "The server asks to wait"
         assert own, message["code"]
@@ -136,7 +143,9 @@ def test_no_page_has_inline_code_or_foreign_addresses():
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", text), template.name
         assert "//" not in re.sub(r"<!--.*?-->", "", text), template.name
     for module in (ROOT / "web_app/pages/static/pages").glob("*.js"):
-        assert not re.search(r"https?://|localStorage|sessionStorage|indexedDB|innerHTML", module.read_text()), module.name
+        assert not re.search(r"https?://|localStorage|sessionStorage|indexedDB|innerHTML", module.read_text()), (
+            module.name
+        )
 
 
 def test_no_module_is_long():
