@@ -6,6 +6,7 @@ more than `BODY` bytes up can only be carrying a file.
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -17,6 +18,7 @@ class Line:
     """Listens on `port` from `__enter__` to `__exit__` and passes everything on to 127.0.0.1:`to_port`.
 
     rate            bytes a second upwards, for each connection; None: as fast as it goes
+    silent          no byte of a file goes up any more, and nobody is told
     down            new connections are refused and old ones cut
     lose_replies    a connection that carried a file is cut when its answer comes, and the answer with it
     down_after_reply   and the line goes down then
@@ -33,6 +35,7 @@ class Line:
     def restore(self) -> None:
         """A good line again."""
         self.rate: int | None = None
+        self.silent = False
         self.down = False
         self.lose_replies = False
         self.down_after_reply = False
@@ -94,24 +97,28 @@ class _Connection:
             threading.Thread(target=one_way, daemon=True).start()
 
     def close(self) -> None:
+        """With a reset, so that a browser that is busy sending notices at once; shutdown wakes our own threads first."""
         for end in (self._client, self._edge):
             with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _upwards(self) -> None:
-        paced_since, paced = time.monotonic(), 0
+        rate, since, paced = None, time.monotonic(), 0
         with contextlib.suppress(OSError):
             while data := self._client.recv(CHUNK):
+                while self._line.silent and self.up > BODY and self._client.fileno() >= 0:
+                    time.sleep(0.02)
                 self._edge.sendall(data)
                 self.up += len(data)
-                if self._line.rate is None:
-                    paced_since, paced = time.monotonic(), 0
-                    continue
+                if rate != self._line.rate:
+                    rate, since, paced = self._line.rate, time.monotonic(), 0
                 paced += len(data)
                 # In small steps, since a test may change its mind about the rate.
-                while (rate := self._line.rate) and paced / rate > time.monotonic() - paced_since:
+                while rate and rate == self._line.rate and paced / rate > time.monotonic() - since:
                     time.sleep(0.02)
-        self.close()
+        self._close_gently()
 
     def _downwards(self) -> None:
         with contextlib.suppress(OSError):
@@ -121,7 +128,14 @@ class _Connection:
                     self._line.replies_lost += 1
                     if self._line.down_after_reply:
                         self._line.go_down()
+                    self.close()
                     break
                 self._client.sendall(data)
-        self.close()
+        self._close_gently()
         self._line.forget(self)
+
+    def _close_gently(self) -> None:
+        """One side has ended: what was sent before still arrives."""
+        for end in (self._client, self._edge):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -41,7 +41,7 @@ def test_a_cut_line_is_told_and_trying_again_stores_the_file(under_way, line, st
     assert "lost before the whole file had arrived" in under_way.part("state").text_content()
     assert objects(stack) == before
     under_way.button("Try again").click()
-    under_way.expect_stored()
+    under_way.expect_stored_at_last()
     assert len(objects(stack)) == len(before) + 1
 
 
@@ -91,7 +91,7 @@ def test_a_network_that_stays_away_is_told_and_nothing_is_claimed(context, stack
     line.restore()
     page.clock.resume()
     row.button("Try again").click()
-    row.expect_stored()
+    row.expect_stored_at_last()
 
 
 def test_cancelling_stores_nothing_and_gives_the_permission_back(under_way, stack, context):
@@ -148,7 +148,7 @@ def test_a_session_that_ended_keeps_the_list_and_goes_on_after_signing_in_again(
     row = uploads.row("after the break.zip")
     row.expect_refused("sign_in_required")
     sign_in_by_the_rows_link(row, stack)
-    row.expect_stored()
+    row.expect_stored_at_last()
 
 
 def test_a_file_whose_receipt_could_not_be_filed_is_said_to_be_stored(under_way, context, stack, line):
@@ -158,7 +158,7 @@ def test_a_file_whose_receipt_could_not_be_filed_is_said_to_be_stored(under_way,
     assert under_way.part("state").text_content() == "Stored, but not confirmed yet"
     assert len(under_way.digest) == 64
     sign_in_by_the_rows_link(under_way, stack)
-    under_way.expect_stored()
+    under_way.expect_stored_at_last()
 
 
 def test_somebody_else_who_signs_in_does_not_take_the_list_over(uploads, context, stack):

@@ -42,10 +42,15 @@ def own_stack():
 
 
 @pytest.fixture(scope="module")
-def own_context(playwright_driver, chromium, own_stack):
+def own_line(own_stack):
+    with Line(own_stack.edge_port) as line:
+        yield line
+
+
+@pytest.fixture(scope="module")
+def own_context(playwright_driver, chromium, own_stack, own_line):
     with (
-        Line(own_stack.edge_port) as line,
-        launch(playwright_driver, chromium, own_stack.edge_port, line) as browser,
+        launch(playwright_driver, chromium, own_stack.edge_port, own_line) as browser,
         browser.new_context(**READER) as context,
     ):
         sign_in(context.new_page(), own_stack)
@@ -156,6 +161,22 @@ def test_503_store_absent_is_waited_out_and_said(own_page, own_stack, thirty, wa
         last = uploads.row(thirty[-1].name)
         last.expect_state("waiting")
     last.expect_stored()
+
+
+def test_408_a_line_that_fell_silent_is_given_up_and_said(own_page, own_stack, own_line, services_with, sized):
+    """The browser would go on waiting for its own network for many minutes; the services tier does not."""
+    services_with(UPLOAD_IDLE_TIMEOUT="3")
+    own_line.rate = 16 * MIB
+    uploads = open_page(own_page, own_stack, "asked")
+    file = sized("silent.zip", 96 * MIB)
+    uploads.upload("demo", file)
+    row = uploads.row(file.name)
+    wait_for(lambda: row.part("bar").evaluate("bar => bar.value") > 0)
+    own_line.silent = True
+    row.expect_refused("too_slow")
+    own_line.restore()
+    row.button("Try again").click()
+    row.expect_stored_at_last()
 
 
 def test_413_too_large_for_the_collection_is_said_by_web_app_alone(uploads, sized):
