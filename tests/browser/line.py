@@ -6,6 +6,7 @@ more than `BODY` bytes up can only be carrying a file.
 
 import contextlib
 import socket
+import struct
 import threading
 import time
 
@@ -17,6 +18,7 @@ class Line:
     """Listens on `port` from `__enter__` to `__exit__` and passes everything on to 127.0.0.1:`to_port`.
 
     rate            bytes a second upwards, for each connection; None: as fast as it goes
+    silent          no byte of a file goes up any more, and nobody is told
     down            new connections are refused and old ones cut
     lose_replies    a connection that carried a file is cut when its answer comes, and the answer with it
     down_after_reply   and the line goes down then
@@ -35,6 +37,7 @@ class Line:
     def restore(self) -> None:
         """A good line again."""
         self.rate: int | None = None
+        self.silent = False
         self.down = False
         self.lose_replies = False
         self.down_after_reply = False
@@ -109,9 +112,12 @@ class _Connection:
             threading.Thread(target=one_way, daemon=True).start()
 
     def close(self) -> None:
+        """With a reset, so that a browser that is busy sending notices at once; shutdown wakes our own threads first."""
         for end in (self._client, self._edge):
             with contextlib.suppress(OSError):
+                end.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
                 end.shutdown(socket.SHUT_RDWR)
+            end.close()
 
     def _wait_out_the_hole(self) -> None:
         while self._line.hole:
@@ -122,6 +128,8 @@ class _Connection:
         with contextlib.suppress(OSError):
             while data := self._client.recv(CHUNK):
                 self._wait_out_the_hole()
+                while self._line.silent and self.up > BODY and self._client.fileno() >= 0:
+                    time.sleep(0.02)
                 self._edge.sendall(data)
                 self.up += len(data)
                 self._line.count(len(data))
@@ -136,7 +144,7 @@ class _Connection:
                     time.sleep(0.02)
                 else:
                     owed, since = 0.0, time.monotonic()
-        self.close()
+        self._close_gently()
 
     def _downwards(self) -> None:
         with contextlib.suppress(OSError):
@@ -147,7 +155,14 @@ class _Connection:
                     self._line.replies_lost += 1
                     if self._line.down_after_reply:
                         self._line.go_down()
+                    self.close()
                     break
                 self._client.sendall(data)
-        self.close()
+        self._close_gently()
         self._line.forget(self)
+
+    def _close_gently(self) -> None:
+        """One side has ended: what was sent before still arrives."""
+        for end in (self._client, self._edge):
+            with contextlib.suppress(OSError):
+                end.shutdown(socket.SHUT_RDWR)

@@ -140,7 +140,7 @@ def test_a_session_that_ended_keeps_the_list_and_goes_on_after_signing_in_again(
     row = uploads.row("after the break.zip")
     row.expect_refused("sign_in_required")
     sign_in_by_the_rows_link(row, stack)
-    row.expect_stored()
+    row.expect_stored_at_last()
 
 
 def test_a_file_whose_receipt_could_not_be_filed_is_said_to_be_stored(under_way, context, stack, line):
@@ -150,7 +150,7 @@ def test_a_file_whose_receipt_could_not_be_filed_is_said_to_be_stored(under_way,
     assert under_way.part("state").text_content() == "Stored, but not confirmed yet"
     assert len(under_way.digest) == 64
     sign_in_by_the_rows_link(under_way, stack)
-    under_way.expect_stored()
+    under_way.expect_stored_at_last()
 
 
 def test_somebody_else_who_signs_in_does_not_take_the_list_over(uploads, context, stack):

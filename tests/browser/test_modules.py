@@ -18,10 +18,13 @@ def run(page, stack):
     page.goto(stack.url + "/uploads/")
 
     def evaluate(module: str, expression: str, argument=None):
-        names = sorted(set(re.findall(r"\b[a-zA-Z]+(?=\()", expression)) | set(re.findall(r"new ([A-Z]\w+)", expression)))
+        names = sorted(
+            set(re.findall(r"\b[a-zA-Z]+(?=\()", expression)) | set(re.findall(r"new ([A-Z]\w+)", expression))
+        )
         exported = ", ".join(name for name in names if name in exports(module))
         return page.evaluate(
-            f"async (argument) => {{ const {{ {exported} }} = await import('{MODULES}{module}'); return {expression}; }}", argument
+            f"async (argument) => {{ const {{ {exported} }} = await import('{MODULES}{module}'); return {expression}; }}",
+            argument,
         )
 
     return evaluate
@@ -118,7 +121,11 @@ def test_every_documented_code_has_sentences_of_its_own(run):
     assert len(codes) > 30
     # Never seen through nginx, so the page needs no words for it.
     codes.remove("peer_forbidden")
-    said = run("messages.js", "argument.map((code) => ({...explain({code, title: 'UNKNOWN'}), waits: explainWait({code})}))", codes)
+    said = run(
+        "messages.js",
+        "argument.map((code) => ({...explain({code, title: 'UNKNOWN'}), waits: explainWait({code})}))",
+        codes,
+    )
     for message in said:
         own = message["title"] != "UNKNOWN" or message["waits"] != "The server asks to wait"
         assert own, message["code"]

@@ -24,9 +24,11 @@ def test_the_name_goes_with_the_file_and_in_no_other_request(uploads):
     page: Page = uploads.page
     page.on(
         "request",
-        lambda request: carriers.append((request.method, urllib.parse.urlsplit(request.url).path.split("/")[1]))
-        if holds_the_name(f"{request.url} {request.all_headers()} {request.post_data or ''}".encode())
-        else None,
+        lambda request: (
+            carriers.append((request.method, urllib.parse.urlsplit(request.url).path.split("/")[1]))
+            if holds_the_name(f"{request.url} {request.all_headers()} {request.post_data or ''}".encode())
+            else None
+        ),
     )
     uploads.upload("demo", small(NAME))
     uploads.row(NAME).expect_stored()

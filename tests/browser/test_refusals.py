@@ -110,6 +110,21 @@ def test_503_store_absent_is_waited_out_and_said(own_page, own_stack, thirty):
     last.expect_stored()
 
 
+def test_408_a_line_that_fell_silent_is_given_up_and_gone_on_with(own_page, own_stack, own_line, services_with, sized):
+    """The browser would go on waiting for its own network for many minutes; the services tier does not."""
+    services_with(UPLOAD_IDLE_TIMEOUT="3")
+    own_line.rate = 16 * MIB
+    uploads = open_page(own_page, own_stack)
+    file = sized("silent.zip", 96 * MIB)
+    uploads.upload("demo", file)
+    row = uploads.row(file.name)
+    wait_for(lambda: row.part("bar").evaluate("bar => bar.value") > 0)
+    own_line.silent = True
+    row.expect_state("waiting")
+    own_line.restore()
+    row.expect_stored_at_last()
+
+
 def test_413_too_large_for_the_collection_is_said_by_web_app_alone(uploads, sized):
     file = sized("3 MiB.zip", 3 * MIB)
     uploads.upload("small", file)

@@ -75,7 +75,7 @@ def test_an_empty_file_is_stored_too(uploads):
     assert row.digest == hashlib.sha256(b"").hexdigest()
 
 
-@pytest.mark.parametrize("name", ["Grüße (ärztlich) 100 %.zip", "日本語 'x'*.zip", "a;b=\"c\".zip"])
+@pytest.mark.parametrize("name", ["Grüße (ärztlich) 100 %.zip", "日本語 'x'*.zip", 'a;b="c".zip'])
 def test_a_name_with_other_characters_arrives_as_it_is_written(uploads, stack, name):
     uploads.upload("demo", small(name))
     row = uploads.row(name)

@@ -59,6 +59,10 @@ class Row:
         self.expect_state("stored", "stopped")
         assert self.code is None, f"stopped by {self.code}"
 
+    def expect_stored_at_last(self) -> None:
+        """For a row that was stopped before, and is about to go on."""
+        self.expect_state("stored")
+
     def expect_refused(self, code: str) -> None:
         self.expect_state("stopped", "stored")
         assert self.code == code

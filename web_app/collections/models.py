@@ -5,7 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
-from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_UPLOADS, MEDIA_TYPE
+from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_MEDIA_TYPES_LENGTH, MAX_UPLOADS, MEDIA_TYPE
 
 _TIB = 1 << 40
 _LARGEST = 2**63 - 1
@@ -16,8 +16,7 @@ def check_media_types(value: object) -> None:
         raise ValidationError(f"Give a list of at most {MAX_MEDIA_TYPES} media types.")
     if not all(isinstance(one, str) and MEDIA_TYPE.fullmatch(one) for one in value):
         raise ValidationError("Write media types as type/subtype or type/*, in lower case.")
-    # The token carries them all, and the services tier takes tokens of at most 4096 characters.
-    if sum(map(len, value)) > 1500:
+    if sum(map(len, value)) > MAX_MEDIA_TYPES_LENGTH:
         raise ValidationError("These are too many to fit into a token.")
 
 

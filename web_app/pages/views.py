@@ -55,7 +55,12 @@ def uploads(request: HttpRequest) -> HttpResponse:
         rows = rows.filter(id__lt=_grant_id(before))
     found = list(rows[: _PAGE + 1])
     older = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-    context = {"page": "uploads", "grants": [_row(grant) for grant in found[:_PAGE]], "older": older, "newest": not before}
+    context = {
+        "page": "uploads",
+        "grants": [_row(grant) for grant in found[:_PAGE]],
+        "older": older,
+        "newest": not before,
+    }
     return render(request, "pages/uploads.html", context)
 
 

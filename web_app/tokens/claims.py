@@ -17,6 +17,8 @@ BINDING = re.compile(r"[A-Za-z0-9_-]{43}")
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 MAX_UPLOADS = 10_000
 MAX_MEDIA_TYPES = 64
+# Characters of all of them together: they travel in every token, and one of over 4096 characters is refused.
+MAX_MEDIA_TYPES_LENGTH = 1500
 
 
 class ClaimError(ValueError):
@@ -69,7 +71,9 @@ class UploadClaims:
         need("sha256", self.sha256 is None or SHA256.fullmatch(self.sha256))
         need(
             "media_types",
-            len(self.media_types) <= MAX_MEDIA_TYPES and all(MEDIA_TYPE.fullmatch(one) for one in self.media_types),
+            len(self.media_types) <= MAX_MEDIA_TYPES
+            and sum(map(len, self.media_types)) <= MAX_MEDIA_TYPES_LENGTH
+            and all(MEDIA_TYPE.fullmatch(one) for one in self.media_types),
         )
         need("upload_id", self.upload_id is None or _UUID7.fullmatch(self.upload_id))
         need("cnf", self.cookie_sha256 is None or BINDING.fullmatch(self.cookie_sha256))

@@ -1,0 +1,81 @@
+"""The list of one's own uploads."""
+
+import pytest
+from playwright.sync_api import Page, expect
+
+from tests.browser.conftest import READER, sign_in, small
+
+PASS_PHRASE = "a-long-pass-phrase-of-theirs"
+
+
+@pytest.fixture(scope="module")
+def newcomer(stack) -> str:
+    """A person without a collection or an upload."""
+    names = {"USERNAME": "newcomer", "PASSWORD": PASS_PHRASE, "EMAIL": "newcomer@example.org"}
+    stack.manage(
+        "web_app",
+        "createsuperuser",
+        "--noinput",
+        env={f"DJANGO_SUPERUSER_{name}": value for name, value in names.items()},
+    )
+    return "newcomer"
+
+
+def test_the_list_goes_back_in_time_page_by_page(page: Page, stack, api):
+    for _ in range(30):
+        api.new_grant(stack.collection)
+    page.goto(stack.url + "/uploads/")
+    expect(page.locator("tbody tr")).to_have_count(25)
+    last = api.call("GET", "/api/v1/uploads?limit=25").json()["uploads"][-1]["id"]
+    page.get_by_role("link", name="Older uploads").click()
+    page.wait_for_url(f"**/uploads/?before={last}")
+    assert page.locator("tbody tr").count() >= 5
+    page.get_by_role("link", name="Newest uploads").click()
+    page.wait_for_url("**/uploads/")
+
+
+def test_the_whole_digest_comes_on_demand_and_can_be_copied(uploads, context):
+    context.grant_permissions(["clipboard-read", "clipboard-write"])
+    uploads.upload("demo", small("digest.zip"))
+    row = uploads.row("digest.zip")
+    row.expect_stored()
+    listed = uploads.page.locator("#recent details").first
+    expect(listed.locator(".digest")).to_be_hidden()
+    listed.locator("summary").click()
+    expect(listed.locator(".digest")).to_have_text(row.digest)
+    listed.get_by_role("button", name="Copy digest").click()
+    expect(uploads.page.locator("#announcements")).to_contain_text("Digest copied.")
+    assert uploads.page.evaluate("navigator.clipboard.readText()") == row.digest
+
+
+def test_who_has_no_collection_is_told_whom_to_ask_and_sees_nobody_elses_uploads(browser, stack, newcomer):
+    with browser.new_context(**READER) as context:
+        page = context.new_page()
+        sign_in(page, stack, newcomer, PASS_PHRASE)
+        expect(page.get_by_role("heading", name="No collection yet")).to_be_visible()
+        expect(page.get_by_text("Nothing uploaded yet.")).to_be_visible()
+        page.goto(stack.url + "/uploads/")
+        expect(page.get_by_text("Nothing uploaded yet.")).to_be_visible()
+
+
+def test_a_single_collection_is_chosen_already(browser, stack, newcomer):
+    stack.manage("services_app", "init_store", "--collection", "only-one")
+    stack.manage("web_app", "create_collection", "only-one", "--title", "The only one", "--member", newcomer)
+    with browser.new_context(**READER) as context:
+        page = context.new_page()
+        sign_in(page, stack, newcomer, PASS_PHRASE)
+        expect(page.get_by_role("radio", name="The only one")).to_be_checked()
+
+
+def test_lists_are_for_people_who_signed_in(browser, stack):
+    with browser.new_context(**READER) as context:
+        for path in ("/", "/uploads/", "/uploads/recent", "/signed-in/"):
+            answer = context.request.get(stack.url + path, max_redirects=0)
+            assert (answer.status, answer.headers["location"].split("?")[0]) == (302, "/accounts/login/")
+        answer = context.request.get(stack.url + "/session")
+        assert (answer.status, answer.json()["code"]) == (401, "not_signed_in")
+
+
+def test_a_made_up_place_in_the_list_is_not_found(page: Page, stack):
+    assert page.goto(stack.url + "/uploads/?before=nonsense").status == 404
+    expect(page.get_by_role("heading", name="No such page")).to_be_visible()
