@@ -127,10 +127,11 @@ def test_cancelling_without_a_network_does_not_claim_what_it_cannot_know(uploads
 
 
 def test_a_file_that_vanished_is_told_as_such(uploads, line, sized):
-    line.rate = 4 * MIB
+    line.rate = MIB
     first, second, gone = (sized(name, 4 * MIB) for name in ("1.zip", "2.zip", "gone.zip"))
     uploads.upload("demo", first, second, gone)
     gone.unlink()
+    line.rate = None
     uploads.row("gone.zip").expect_refused("file_unreadable")
 
 

@@ -211,7 +211,7 @@ def test_the_token_expires(own_page, own_stack, own_line, varied):
     own_page.route("**/api/v1/uploads", hand_out)
     own_page.on("request", lambda request: renewed.append(1) if request.url.endswith("/token") else None)
     uploading = Uploading(own_page, own_stack, own_line, varied(NAME, SIZE)).begin()
-    wait_for(lambda: renewed)
+    wait_for(lambda: own_page.evaluate("true") and renewed)  # events come in with answers
     uploading.end()
 
 
@@ -246,6 +246,7 @@ def test_a_file_that_is_swapped_while_it_is_sent_is_noticed(uploading, varied):
     uploading.file.write_bytes(original)
     os.utime(uploading.file, ns=(modified.st_atime_ns, modified.st_mtime_ns))
     uploading.uploads.add(uploading.file)
+    uploading.row.expect_state("sending", "confirming", "stored")
     uploading.end()
 
 

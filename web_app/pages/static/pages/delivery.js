@@ -146,6 +146,7 @@ export class Delivery {
   /** The committed upload after the last piece, else null. */
   async #append(signal) {
     const piece = await this.#pieces.from(this.#offset);
+    signal.throwIfAborted();            // while it was being hashed
     this.#pieces.ahead(piece.end);
     this.#hear("sending");
     this.#offset = null;
