@@ -139,7 +139,9 @@ def test_an_append_counts_among_the_uploads_that_run_unless_it_only_takes_over(c
     held(upload)
     policies.may_append(upload, 5)
     with pytest.raises(policies.errors.Busy):
-        policies.may_append(begun(claims_object(jti=str(upload.grant_id)), announced(concat="partial"), receiving=False), 5)
+        policies.may_append(
+            begun(claims_object(jti=str(upload.grant_id)), announced(concat="partial"), receiving=False), 5
+        )
 
 
 def test_an_append_needs_room_on_the_nas(cut, patch, settings):
@@ -192,7 +194,7 @@ def test_an_upload_that_someone_goes_on_with_never_gives_way(cut, uploads, grant
 
 
 def test_an_upload_seized_after_the_look_does_not_give_way(cut, monkeypatch):
-    token, upload = cut
+    token, _ = cut
     stale, claims = Upload.objects.select_related("grant").get(), verifier().verify(token)
     Upload.objects.update(state="receiving", generation=9, contender=9)
     monkeypatch.setattr(policies, "slot_for", lambda _: (0, [stale]))

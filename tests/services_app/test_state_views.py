@@ -138,7 +138,9 @@ def test_a_bound_token_asks_beside_its_cookie_only(control, grant, grant_token, 
     assert (answer.status_code, answer.json()["code"]) == (401, "token_binding")
 
 
-@pytest.mark.parametrize(("path", "allowed"), [("/u", "PUT, POST, GET, HEAD, OPTIONS"), ("/u/{}", "PATCH, GET, HEAD, DELETE, OPTIONS")])
+@pytest.mark.parametrize(
+    ("path", "allowed"), [("/u", "PUT, POST, GET, HEAD, OPTIONS"), ("/u/{}", "PATCH, GET, HEAD, DELETE, OPTIONS")]
+)
 def test_options_and_refused_methods_name_what_is_allowed(control, grant, path, allowed):
     token, upload = grant
     answer = control("OPTIONS", path.format(upload.id), token=token)
