@@ -143,7 +143,9 @@ def test_no_page_has_inline_code_or_foreign_addresses():
         assert not re.search(r"<style|\sstyle=|\son[a-z]+=|<script(?![^>]*\ssrc=)", text), template.name
         assert "//" not in re.sub(r"<!--.*?-->", "", text), template.name
     for module in (ROOT / "web_app/pages/static/pages").glob("*.js"):
-        forbidden = r"https?://|localStorage|sessionStorage|innerHTML" + ("" if module.name == "unfinished.js" else "|indexedDB")
+        forbidden = r"https?://|localStorage|sessionStorage|innerHTML" + (
+            "" if module.name == "unfinished.js" else "|indexedDB"
+        )
         assert not re.search(forbidden, module.read_text()), module.name
 
 

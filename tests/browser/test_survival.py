@@ -166,10 +166,16 @@ def test_the_browser_is_closed_and_comes_back(playwright_driver, chromium, own_s
         uploading = Uploading(context.new_page(), own_stack, own_line, file).begin()
         person = uploading.page.locator("#uploader").get_attribute("data-person")
         end_of_browser(context, tmp_path / "profile")
-    kept = [path.read_bytes() for path in (tmp_path / "profile").rglob("*") if path.is_file() and "IndexedDB" in str(path)]
-    assert any(person.encode() in content or person.encode("utf-16-le") in content for content in kept), "the positive control"
+    kept = [
+        path.read_bytes() for path in (tmp_path / "profile").rglob("*") if path.is_file() and "IndexedDB" in str(path)
+    ]
+    assert any(person.encode() in content or person.encode("utf-16-le") in content for content in kept), (
+        "the positive control"
+    )
     for name in ("series of", "Müller", file.name):
-        assert not any(name.encode(encoding) in content for content in kept for encoding in ("utf-8", "utf-16-le", "latin-1"))
+        assert not any(
+            name.encode(encoding) in content for content in kept for encoding in ("utf-8", "utf-16-le", "latin-1")
+        )
     with start() as context:
         page = context.new_page()
         faults = watch_for_faults(page)
@@ -206,7 +212,9 @@ def test_the_token_expires(own_page, own_stack, own_line, varied):
         times = {"iat": now - 60, "nbf": now - 60, "start_by": now - 25, "exp": now - 25}
         person = own_page.locator("#uploader").get_attribute("data-person")
         token = tokens.mint(own_stack, jti=grant["id"], sub=person, collection="archives", length=SIZE, **times)
-        route.fulfill(response=answer, body=json.dumps({**grant, "token": token, "upload_url": f"{own_stack.url}/u/{token}"}))
+        route.fulfill(
+            response=answer, body=json.dumps({**grant, "token": token, "upload_url": f"{own_stack.url}/u/{token}"})
+        )
 
     own_page.route("**/api/v1/uploads", hand_out)
     own_page.on("request", lambda request: renewed.append(1) if request.url.endswith("/token") else None)

@@ -65,7 +65,7 @@ class Row:
 
     def expect_refused(self, code: str) -> None:
         self.expect_state("stopped", "stored")
-        assert self.code == code
+        assert self.code == code, f"{self.code}: {self.element.get_attribute('data-state')}"
 
     @property
     def code(self) -> str | None:

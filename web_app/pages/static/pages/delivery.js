@@ -77,12 +77,14 @@ export class Delivery {
   }
 
   async #create(signal) {
-    const digest = await this.#hasher.digest(this.#file.slice(0, FIRST_BYTES));
+    // A short file as it is and not a slice of it: one that vanished looks as if it were empty, and so would its slice.
+    const first = this.#file.size > FIRST_BYTES ? this.#file.slice(0, FIRST_BYTES) : this.#file;
+    const digest = await this.#hasher.digest(first);
     this.#unsure = true;
     this.mayBeStored = this.#file.size <= FIRST_BYTES;
     let stored;
     try {
-      stored = await this.#resource.create(this.#file, digest, signal);
+      stored = await this.#resource.create(this.#file, first, digest, signal);
     } catch (error) {
       if (error instanceof Problem && error.status < 500) this.mayBeStored = false;
       throw error;

@@ -20,10 +20,10 @@ export class UploadResource {
   }
 
   /** Begins an upload with its first bytes: a small request, so that a refusal always comes through. A short file is whole. */
-  async create(file, digest, signal) {
-    const whole = file.size <= FIRST_BYTES;
+  async create(file, first, digest, signal) {
+    const whole = first === file;
     const { data, headers } = await exchange(this.path, {
-      method: "POST", body: file.slice(0, FIRST_BYTES), signal: within(CREATE_MS, signal),
+      method: "POST", body: first, signal: within(CREATE_MS, signal),
       headers: {
         "Content-Type": whole ? "application/octet-stream" : PARTIAL,
         "Content-Disposition": `attachment; filename*=UTF-8''${encodeFileName(file.name)}`,

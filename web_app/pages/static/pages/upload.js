@@ -58,6 +58,8 @@ document.addEventListener("visibilitychange", () => {
 async function take(files, folders) {
   if (folders > 0) notify("Folders cannot be uploaded. Pack a folder into one archive (for example ZIP) and choose that.");
   else notify("");
+  // Chromium looks at a file's size and date only now; what is done to it after it was chosen then counts as a change.
+  for (const file of files) file.slice(0, 0);
   const fresh = [];
   for (const file of files) {
     if (!(await goOn(file))) fresh.push(file);
