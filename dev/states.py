@@ -29,6 +29,7 @@ GRANT_WAYS = {
     ("issued", "expired"): "its time ran out and nothing was stored",
     ("cancelled", "complete"): "the bytes had been stored all the same",
     ("expired", "complete"): "the bytes had been stored all the same",
+    ("expired", "issued"): "its sender came back and its token was renewed",
 }
 GRANT_MEANINGS = {
     "issued": "the token was given out; no receipt has come yet",

@@ -78,5 +78,5 @@ UPLOAD_MIN_RATE = env.integer("UPLOAD_MIN_RATE", 4096)  # bytes a second; 0 swit
 UPLOAD_MIN_RATE_WINDOW = env.integer("UPLOAD_MIN_RATE_WINDOW", 60, least=1)  # seconds
 UPLOAD_IDLE_TIMEOUT = env.integer("UPLOAD_IDLE_TIMEOUT", 60, least=1)  # seconds
 UPLOAD_DEADLINE = env.integer("UPLOAD_DEADLINE", 86400, least=1)  # seconds for one request
-UPLOAD_EXPIRY = env.integer("UPLOAD_EXPIRY", 86400, least=1)  # seconds that an upload waits for its sender
+UPLOAD_EXPIRY = env.integer("UPLOAD_EXPIRY", 604800, least=1)  # seconds that an upload waits for its sender
 UPLOAD_SPACE_RESERVE = env.integer("UPLOAD_SPACE_RESERVE", 1 << 30)  # bytes kept free on the NAS

@@ -48,7 +48,13 @@ def test_renewal_moves_the_end_of_the_grant_and_is_audited(key_api, person, gran
     assert AuditEvent.objects.filter(action="grant_renewed").count() == 1
 
 
-def test_anstranger_cannot_renew_it(key_api, stranger, grant):
+def test_a_grant_that_ran_out_lives_again(key_api, person, grant):
+    Grant.objects.update(state=State.EXPIRED, expires_at=timezone.now() - datetime.timedelta(days=2))
+    assert renew(key_api(person), grant).status_code == 201
+    assert Grant.objects.get().state == State.ISSUED
+
+
+def test_another_person_cannot_renew_it(key_api, stranger, grant):
     assert renew(key_api(stranger), grant).status_code == 404
 
 
@@ -59,7 +65,7 @@ def test_who_is_no_longer_a_member_cannot_renew_it(key_api, person, grant):
 
 @pytest.mark.parametrize(
     ("state", "code"),
-    [(State.COMPLETE, "already_complete"), (State.CANCELLED, "grant_ended"), (State.EXPIRED, "grant_ended")],
+    [(State.COMPLETE, "already_complete"), (State.CANCELLED, "grant_ended")],
 )
 def test_what_has_ended_is_not_renewed(key_api, person, grant, state, code):
     Grant.objects.update(state=state)

@@ -87,7 +87,7 @@ class AlreadyComplete(Problem):
 
 
 class GrantEnded(Problem):
-    code, status, title = "grant_ended", 409, "This upload was given up or ran out of time"
+    code, status, title = "grant_ended", 409, "This upload was given up"
     detail = "Ask for a new grant."
 
 

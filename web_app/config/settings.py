@@ -129,7 +129,7 @@ STATIC_URL = "/static/"
 STATIC_ROOT = STATE_DIR / "static"
 STORAGES = {
     # No place for files that people send: nothing in this app may save one.
-    "staticfiles": {"BACKEND": "whitenoise.storage.CompressedManifestStaticFilesStorage"},
+    "staticfiles": {"BACKEND": "web_app.pages.staticfiles.HashedFiles"},
 }
 
 LANGUAGE_CODE = "en"

@@ -64,7 +64,7 @@ def renew(grant: Grant, upload_id: uuid.UUID, *, binding: str | None, who: Who) 
         grant = _for_update(grant.id)
         if grant.state == State.COMPLETE:
             raise errors.AlreadyComplete
-        if grant.state != State.ISSUED:
+        if grant.state == State.CANCELLED:
             raise errors.GrantEnded
         if not policies.open_to(grant.uploader).filter(pk=grant.collection_id).exists():
             raise errors.CollectionForbidden
@@ -72,6 +72,8 @@ def renew(grant: Grant, upload_id: uuid.UUID, *, binding: str | None, who: Who) 
         grant.start_by = now + datetime.timedelta(seconds=grant.collection.start_within)
         grant.expires_at = max(grant.expires_at, now + datetime.timedelta(seconds=grant.collection.valid_for))
         grant.bound_to_browser = binding is not None
+        if grant.state == State.EXPIRED:
+            grant.move_to(State.ISSUED)
         grant.save()
         token = token_signer().sign(_claims(grant, grant.collection, binding, issued_at=now, upload_id=upload_id))
         record(who, Action.GRANT_RENEWED, "grant", grant.id)

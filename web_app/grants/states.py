@@ -15,7 +15,8 @@ class State(models.TextChoices):
 TRANSITIONS: dict[State, frozenset[State]] = {
     State.ISSUED: frozenset({State.COMPLETE, State.CANCELLED, State.EXPIRED}),
     State.CANCELLED: frozenset({State.COMPLETE}),
-    State.EXPIRED: frozenset({State.COMPLETE}),
+    # Its upload may still wait on the services tier: a renewed token goes on with it.
+    State.EXPIRED: frozenset({State.COMPLETE, State.ISSUED}),
     State.COMPLETE: frozenset(),
 }
 
