@@ -6,6 +6,7 @@ request say yes, as it would when the reason came up a moment later, so that 300
 """
 
 import os
+import shutil
 import time
 from pathlib import Path
 
@@ -33,12 +34,14 @@ window.fetch = (...request) => String(request[0]).endsWith('/check')
 
 
 @pytest.fixture(scope="module")
-def own_stack():
+def own_stack(request):
     """These tests starve and reconfigure the services tier, so it is not the one that all tests share."""
     state = STATE / "test" / f"refusals-{time.strftime('%H%M%S')}-{os.getpid()}"
     with Stack(state) as stack:
         stack.create_collection("archives", "--media-type", "application/zip")
         yield stack
+    # After a failure the logs are worth a look; the stored files are only large.
+    shutil.rmtree(state / "nas" if request.session.testsfailed else state, ignore_errors=True)
 
 
 @pytest.fixture(scope="module")
