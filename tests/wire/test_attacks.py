@@ -42,7 +42,7 @@ def test_there_are_attacks():
 def test_the_outcome_is_exactly_the_one_that_the_file_names(sluice, values, path):
     attack = Attack.read(path)
     log = sluice.prefix / "logs" / "access.json"
-    size, stored = log.stat().st_size, _stored(sluice)
+    size, stored, staged = log.stat().st_size, _stored(sluice), _staged(sluice)
 
     answers = _send(sluice, attack.sent(**values), len(attack.expect))
     told = [_told(answer) for answer in answers]
@@ -55,7 +55,7 @@ def test_the_outcome_is_exactly_the_one_that_the_file_names(sluice, values, path
     wait_for(lambda: len(lines()) >= len(told), SECONDS)
     assert (told, [_reached(line) for line in lines()]) in attack.outcomes(), "one line an answer, and no request more"
     assert len(_stored(sluice)) - len(stored) == sum(status.startswith("201") for status in told)
-    assert not any((sluice.nas / "staging").iterdir())
+    assert _staged(sluice) == staged
 
 
 def test_after_all_of_them_everything_still_answers(sluice, values):
@@ -94,6 +94,10 @@ def _reached(line: dict) -> str:
     if not line["authorize_status"]:
         return "web_app"
     return "uploads" if line["method"] == "PUT" else "control"
+
+
+def _staged(sluice) -> set[str]:
+    return {entry.name for entry in (sluice.nas / "staging").iterdir()}
 
 
 def _stored(stack) -> set[str]:
