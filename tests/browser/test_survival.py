@@ -161,11 +161,11 @@ def test_the_browser_is_closed_and_comes_back(playwright_driver, chromium, own_s
         return playwright_driver.chromium.launch_persistent_context(tmp_path / "profile", **options)
 
     file = varied(NAME, SIZE)
-    with start() as context:
-        sign_in(context.new_page(), own_stack)
-        uploading = Uploading(context.new_page(), own_stack, own_line, file).begin()
-        person = uploading.page.locator("#uploader").get_attribute("data-person")
-        end_of_browser(context, tmp_path / "profile")
+    context = start()  # not in a `with`: there is nothing left to close of a browser that was killed
+    sign_in(context.new_page(), own_stack)
+    uploading = Uploading(context.new_page(), own_stack, own_line, file).begin()
+    person = uploading.page.locator("#uploader").get_attribute("data-person")
+    end_of_browser(context, tmp_path / "profile")
     kept = [
         path.read_bytes() for path in (tmp_path / "profile").rglob("*") if path.is_file() and "IndexedDB" in str(path)
     ]
