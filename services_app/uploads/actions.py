@@ -88,10 +88,9 @@ def keep_lease(upload: Upload) -> None:
     _update(upload, lease_until=timezone.now() + leases.LEASE)
 
 
-def checkpoint(upload: Upload, *, offset: int, digest_state: bytes, media_type: str) -> None:
-    """So many bytes are durable in staging; the request goes on. Raises LeaseLost."""
-    safe = {"offset": offset, "digest_state": digest_state, "media_type": media_type}
-    _update(upload, length=upload.length, **safe)  # the length may have come with these bytes
+def checkpoint(upload: Upload, **safe) -> None:
+    """`safe` (offset, length, digest_state, media_type) is durable in staging; the request goes on. Raises LeaseLost."""
+    _update(upload, **safe)
 
 
 def set_length(upload: Upload, length: int) -> None:
@@ -99,10 +98,13 @@ def set_length(upload: Upload, length: int) -> None:
     _update(upload, length=length)
 
 
-def wait(upload: Upload, *, problem: str = "") -> None:
-    """The request has ended before the upload did: its sender may go on at the offset. Raises LeaseLost."""
+def wait(upload: Upload, *, problem: str = "", **safe) -> None:
+    """The request has ended before the upload did: its sender may go on at the offset. `safe` as in checkpoint.
+
+    Raises LeaseLost.
+    """
     now = timezone.now()
-    _move(upload, State.WAITING, lease_until=now, owner="", expires_at=now + idle_life(), problem=problem)
+    _move(upload, State.WAITING, lease_until=now, owner="", expires_at=now + idle_life(), problem=problem, **safe)
 
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:

@@ -79,8 +79,8 @@ def append(request, upload_id: uuid.UUID):
             raise errors.WrongOffset(upload.offset, offset)
         if size == 0 and append.final == ietf.is_spoken(meta):
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
-    if upload.state == State.WAITING:
-        recover.settle_stale_uploads_of(claims.jti)  # it may have expired
+    if recover.has_expired(upload):
+        recover.settle(upload)
     policies.may_append(upload, size)
     upload = takeover.seize(upload_id)
     try:

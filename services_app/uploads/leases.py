@@ -21,7 +21,12 @@ RENEW_EVERY = 5.0  # seconds
 
 def owner() -> str:
     """This process, told apart from every other one that this machine has run or will run."""
-    return f"{_machine()}:{os.getpid()}:{_started(os.getpid())}"
+    return _name(os.getpid())
+
+
+@lru_cache(maxsize=1)
+def _name(pid: int) -> str:
+    return f"{_machine()}:{pid}:{_started(pid)}"
 
 
 def is_abandoned(upload: Upload, now: datetime) -> bool:

@@ -68,10 +68,17 @@ class _Running:
 
     def save(self) -> None:
         """Make everything so far durable, and promise it."""
+        actions.checkpoint(self.upload, **self._made_durable())
+
+    def save_and_wait(self) -> None:
+        """The same at the end of a request, in one transaction with the change of state."""
+        actions.wait(self.upload, **self._made_durable())
+
+    def _made_durable(self) -> dict:
         self.staged.checkpoint()
-        actions.checkpoint(
-            self.upload, offset=self.staged.size, digest_state=self.digest.state(), media_type=self.media_type
-        )
+        # The length may have come with these bytes.
+        safe = {"offset": self.staged.size, "length": self.upload.length}
+        return {**safe, "digest_state": self.digest.state(), "media_type": self.media_type}
 
 
 def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -> None:
@@ -132,8 +139,7 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
         # The draft's uploads are complete when their sender says so, all others when their length is reached.
         complete = append.final or (upload.protocol != Protocol.IETF and staged.size == upload.length)
         if upload.concat == "partial" or not complete:
-            running.save()
-            actions.wait(upload)
+            running.save_and_wait()
             return
         if append.final and upload.length is not None and staged.size < upload.length:
             running.save()

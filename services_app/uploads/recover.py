@@ -37,6 +37,11 @@ def stale_uploads(**of) -> list[Upload]:
     return running + list(uploads.filter(state=State.WAITING, expires_at__lte=now))
 
 
+def has_expired(upload: Upload) -> bool:
+    """Whether it waited longer for its sender than it may."""
+    return upload.state == State.WAITING and upload.expires_at <= timezone.now()
+
+
 def settle(upload: Upload) -> State | None:
     """Bring one stale upload to its end; return its state, or None when somebody else did. Raises StoreUnavailable."""
     try:

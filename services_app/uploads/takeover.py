@@ -29,14 +29,13 @@ def seize(upload_id: uuid.UUID) -> Upload:
     Raises UploadInProgress (the older request does not let go, or a newer one came), the Problem of an upload that has
     ended, UploadUnknown, or StoreUnavailable.
     """
+    if _take(upload_id, contender=F("contender") + 1, generation=F("contender") + 1):  # nobody else is about
+        return _look(upload_id)
     mine = _raise_hand(upload_id)
     deadline = time.monotonic() + PATIENCE
     while True:
-        now = timezone.now()
-        lease = {"owner": leases.owner(), "lease_until": now + leases.LEASE}
-        free = Upload.objects.filter(id=upload_id, contender=mine, state=State.WAITING)
-        if free.update(state=State.RECEIVING, generation=mine, **lease):
-            return Upload.objects.select_related("grant").get(id=upload_id)
+        if _take(upload_id, only_if={"contender": mine}, generation=mine):
+            return _look(upload_id)
         upload = _look(upload_id)
         if upload.contender != mine:
             raise errors.UploadInProgress
@@ -61,6 +60,13 @@ def interrupt(upload_id: uuid.UUID) -> Upload:
         time.sleep(_LOOK_EVERY)
         upload = _look(upload_id)
     return upload
+
+
+def _take(upload_id: uuid.UUID, only_if: dict | None = None, **number) -> bool:
+    """Begin to receive an upload that waits, in one statement. False when it does not wait, or `only_if` does not hold."""
+    lease = {"owner": leases.owner(), "lease_until": timezone.now() + leases.LEASE}
+    free = Upload.objects.filter(id=upload_id, state=State.WAITING, **(only_if or {}))
+    return bool(free.update(state=State.RECEIVING, **lease, **number))
 
 
 def _raise_hand(upload_id: uuid.UUID) -> int:

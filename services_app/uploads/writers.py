@@ -79,12 +79,16 @@ def stop(upload_id: uuid.UUID, contender: int) -> None:
 
 
 def _watch() -> None:
-    renew_at = 0.0
+    renew_at = time.monotonic() + leases.RENEW_EVERY
     while True:
         with _lock:
-            while not _writers:
-                _lock.wait()
+            _lock.wait_for(lambda: _writers)
+        # Before the first look: most appends are over by then, and cost no query. A fresh lease needs no renewal yet.
+        time.sleep(WATCH_EVERY)
+        with _lock:
             ours = {upload_id: writer.generation for upload_id, writer in _writers.items()}
+        if not ours:
+            continue
         try:
             close_old_connections()
             for upload_id, contender in contended():
@@ -94,8 +98,6 @@ def _watch() -> None:
                 renew_at = time.monotonic() + leases.RENEW_EVERY
         except Exception:  # whatever it was: without this thread every lease of the process would run out
             log.warning("takeovers unknown", exc_info=True)
-        with _lock:
-            _lock.wait(WATCH_EVERY)
 
 
 def renew(held: dict[uuid.UUID, int]) -> None:

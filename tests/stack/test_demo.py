@@ -18,7 +18,9 @@ from dev.paths import ROOT
 STARTER = """
 import sys, time
 from pathlib import Path
+from dev.processes import end_in_order_when_told
 from dev.stack import Stack
+end_in_order_when_told()
 with Stack(Path(sys.argv[1])) as stack:
     print(*(pid for name in stack.services for pid in stack.pids(name)), flush=True)
     time.sleep(600)
