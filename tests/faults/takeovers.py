@@ -3,6 +3,7 @@
 import contextlib
 import http.client
 import json
+import os
 import random
 import socket
 import ssl
@@ -59,9 +60,23 @@ def straight_into(stack, port: int) -> Route:
 @contextlib.contextmanager
 def second_process(stack):
     """Another uploads process beside the stack's own, with the same database and NAS: (its service, the way to it)."""
+    with _another(stack, "uploads-2", []) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def other_host(stack):
+    """The same, as if on another machine: its processes cannot be told from here, nor ours from there (leases.py)."""
+    as_whom = [] if os.geteuid() == 0 else ["--user", "--map-root-user"]
+    with _another(stack, "uploads-3", ["unshare", *as_whom, "--pid", "--fork", "--kill-child", "--mount-proc"]) as made:
+        yield made
+
+
+@contextlib.contextmanager
+def _another(stack, name: str, within: list[str]):
     first, (port,) = stack.services["uploads"], free_ports(1)
     env = {**first.env, "UPLOADS_BIND": f"127.0.0.1:{port}"}
-    service = Service("uploads-2", first.command, env, Path(stack.logs, "uploads-2.log"))
+    service = Service(name, [*within, *first.command], env, Path(stack.logs, f"{name}.log"))
     try:
         start(stack, service)
         yield service, straight_into(stack, port)

@@ -21,6 +21,7 @@ LANES, ROUNDS = 4, 50
 SIZE = 24 << 20
 BOUND = 5.0  # seconds for the slowest, on a machine that is busy with other things
 USUAL = 1.0  # seconds for 95 in 100
+LEASE = 15.0  # seconds: services_app/uploads/leases.py
 BEHAVIOURS = ("stalled", "slow", "killed")
 
 
@@ -30,8 +31,15 @@ def second(own):
         yield made
 
 
-def test_hundreds_of_random_takeovers_lose_and_mix_nothing(own, second):
-    routes = (takeovers.through_nginx(own), takeovers.straight_into(own, own.uploads_port), second[1])
+@pytest.fixture(scope="module")
+def other_host(own):
+    with takeovers.other_host(own) as made:
+        yield made
+
+
+def test_hundreds_of_random_takeovers_lose_and_mix_nothing(own, second, other_host):
+    """In one process, between two, and between two hosts."""
+    routes = (takeovers.through_nginx(own), takeovers.straight_into(own, own.uploads_port), second[1], other_host[1])
     began = time.monotonic()
     with ThreadPoolExecutor(LANES) as pool:
         lanes = [pool.submit(one_lane, own, seed, routes) for seed in range(LANES)]
@@ -81,8 +89,8 @@ def one_lane(stack, seed: int, routes) -> list[float]:
     return seconds
 
 
-def test_what_a_stalled_request_had_sent_is_not_lost(own, second):
-    for route in (takeovers.through_nginx(own), second[1]):
+def test_what_a_stalled_request_had_sent_is_not_lost(own, second, other_host):
+    for route in (takeovers.through_nginx(own), second[1], other_host[1]):
         upload = takeovers.Upload(own, 100, 1 << 20)
         with upload.send(route, 5000):
             time.sleep(0.3)
@@ -107,6 +115,20 @@ def test_a_killed_process_is_taken_over_at_once(own, second):
             upload.offset = upload.head()[1]
     print(f"\nafter a kill: {', '.join(f'{took:.3f}' for took in seconds)} s")
     assert max(seconds) < BOUND
+    assert_whole(own, upload)
+
+
+def test_a_host_that_vanished_is_taken_over_when_its_lease_has_run_out(own, other_host):
+    """Nobody here can see that its process is gone, so its sender is told to come back until then."""
+    service, route = other_host
+    upload = takeovers.Upload(own, 400, 2 << 20)
+    with upload.send(route, 100_000):
+        service.kill()
+        started = time.monotonic()
+        assert upload.head()[0] == 423
+        _, upload.offset = wait_for(lambda: answered(upload), 30)
+        assert time.monotonic() - started < LEASE + BOUND
+    takeovers.start(own, service)
     assert_whole(own, upload)
 
 
