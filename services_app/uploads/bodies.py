@@ -82,7 +82,7 @@ def append(request, upload_id: uuid.UUID):
     if recover.has_expired(upload):
         recover.settle(upload)
     policies.may_append(upload, size)
-    upload = takeover.seize(upload_id)
+    upload = takeover.seize(upload)
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)

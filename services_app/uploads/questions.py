@@ -74,7 +74,7 @@ def _cancel(upload: Upload) -> HttpResponse:
     if upload.state == State.COMMITTED and not upload.terminated:
         Upload.objects.filter(id=upload.id).update(terminated=True)
         return HttpResponse(status=204)
-    upload = takeover.seize(upload.id)
+    upload = takeover.seize(upload)
     actions.abort(upload, errors.UploadCancelled.code)
     current_store().discard(upload.id)
     return HttpResponse(status=204)

@@ -23,22 +23,24 @@ PATIENCE = 0.9  # seconds until the older request must have let go
 _LOOK_EVERY = 0.02
 
 
-def seize(upload_id: uuid.UUID) -> Upload:
-    """Become the one writer of an upload; return it in state `receiving`.
+def seize(upload: Upload) -> Upload:
+    """Become the one writer of an upload, of which `upload` is what was just read; return it in state `receiving`.
 
     Raises UploadInProgress (the older request does not let go, or a newer one came), the Problem of an upload that has
     ended, UploadUnknown, or StoreUnavailable.
     """
-    if _take(upload_id, contender=F("contender") + 1, generation=F("contender") + 1):  # nobody else is about
-        return _look(upload_id)
-    mine = _raise_hand(upload_id)
+    # Mostly nobody else is about: one statement, and what was read is true still. Every writer leaves another generation.
+    seen = {"contender": upload.contender, "generation": upload.generation}
+    if upload.state == State.WAITING and _take(upload, upload.contender + 1, seen):
+        return upload
+    mine = _raise_hand(upload.id)
     deadline = time.monotonic() + PATIENCE
     while True:
-        if _take(upload_id, only_if={"contender": mine}, generation=mine):
-            return _look(upload_id)
-        upload = _look(upload_id)
+        upload = _look(upload.id)
         if upload.contender != mine:
             raise errors.UploadInProgress
+        if upload.state == State.WAITING and _take(upload, mine, {"contender": mine, "generation": upload.generation}):
+            return upload
         _make_it_let_go(upload)
         if time.monotonic() > deadline:
             raise errors.UploadInProgress
@@ -62,11 +64,15 @@ def interrupt(upload_id: uuid.UUID) -> Upload:
     return upload
 
 
-def _take(upload_id: uuid.UUID, only_if: dict | None = None, **number) -> bool:
-    """Begin to receive an upload that waits, in one statement. False when it does not wait, or `only_if` does not hold."""
+def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
+    """Begin to receive an upload that waits, if it is still as it was seen; in the database and in `upload`."""
     lease = {"owner": leases.owner(), "lease_until": timezone.now() + leases.LEASE}
-    free = Upload.objects.filter(id=upload_id, state=State.WAITING, **(only_if or {}))
-    return bool(free.update(state=State.RECEIVING, **lease, **number))
+    ours = {"state": State.RECEIVING, "contender": number, "generation": number, **lease}
+    if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
+        return False
+    for name, value in ours.items():
+        setattr(upload, name, value)
+    return True
 
 
 def _raise_hand(upload_id: uuid.UUID) -> int:

@@ -184,3 +184,10 @@ def stored_files(root) -> list[str]:
 
 def some_uuid() -> uuid.UUID:
     return uuid.UUID(uuid7())
+
+
+def now_of(upload):
+    """The upload as it stands in the database, as a request reads it."""
+    from services_app.uploads.models import Upload
+
+    return Upload.objects.select_related("grant").get(id=upload.id)

@@ -12,7 +12,7 @@ from services_app.store.digest import Sha256
 from services_app.store.errors import StoreUnavailable
 from services_app.uploads import actions, prefix, receive, takeover
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, begun, claims_object, request_body, some_uuid
+from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid
 
 
 def fed(*pieces: bytes, digest: Sha256 | None = None) -> Sha256:
@@ -114,9 +114,9 @@ def test_an_upload_whose_state_is_lost_is_committed_with_the_right_digest(known_
     upload = begun(claims, announced(None))
     receive.receive(upload, request_body(b"first"), claims, receive.Append())
     Upload.objects.update(digest_state=state)
-    receive.receive(takeover.seize(upload.id), request_body(b"-second"), claims, receive.Append())
+    receive.receive(takeover.seize(now_of(upload)), request_body(b"-second"), claims, receive.Append())
     Upload.objects.update(digest_state=state)
-    last = takeover.seize(upload.id)
+    last = takeover.seize(now_of(upload))
     receive.receive(last, request_body(b"-third"), claims, receive.Append(final=True))
     assert last.sha256 == hashlib.sha256(b"first-second-third").hexdigest()
     assert known_store.path(actions.object_name(last)).read_bytes() == b"first-second-third"

@@ -15,7 +15,7 @@ from services_app.store.digest import Sha256
 from services_app.uploads import actions, errors, media, receive, recover, takeover
 from services_app.uploads.models import Grant, Upload
 from tests.services_app import making
-from tests.services_app.making import announced, begun, claims_object, received, request_body, stored_files
+from tests.services_app.making import announced, begun, claims_object, now_of, received, request_body, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 
@@ -272,13 +272,13 @@ def test_a_write_that_wakes_up_late_does_not_reach_the_bytes_of_who_went_on(know
     upload, real = begun(claims, announced(None)), durable.write_all
     if saved:
         receive.receive(upload, request_body(old[:saved]), claims, receive.Append())
-        upload = takeover.seize(upload.id)
+        upload = takeover.seize(now_of(upload))
 
     def stalled(fd, data):
         monkeypatch.setattr(durable, "write_all", real)
         lost(upload)
         recover.settle_stale_uploads_of(claims.jti)
-        resumed = takeover.seize(upload.id)
+        resumed = takeover.seize(now_of(upload))
         assert resumed.offset == saved
         receive.receive(resumed, request_body(new[saved:]), claims, receive.Append(final=True))
         done.append(resumed)
@@ -347,7 +347,7 @@ def test_a_malformed_chunk_costs_nothing_that_was_promised(nas, monkeypatch):
     body = request_body(b"more")
     monkeypatch.setattr(body, "fill", lambda _: (_ for _ in ()).throw(errors.RequestMalformed()))
     with pytest.raises(errors.RequestMalformed):
-        receive.receive(takeover.seize(upload.id), body, claims, receive.Append())
+        receive.receive(takeover.seize(now_of(upload)), body, claims, receive.Append())
     waits(nas, "request_malformed", b"safe")
 
 
@@ -371,7 +371,7 @@ def test_staged_bytes_that_were_lost_end_the_upload(known_store):
     receive.receive(upload, request_body(b"safe"), claims, receive.Append())
     known_store.discard(upload.id)
     with pytest.raises(errors.UploadGone):
-        receive.receive(takeover.seize(upload.id), request_body(b"more"), claims, receive.Append())
+        receive.receive(takeover.seize(now_of(upload)), request_body(b"more"), claims, receive.Append())
     assert (Upload.objects.get().state, Upload.objects.get().problem) == ("aborted", "upload_gone")
 
 
@@ -392,5 +392,5 @@ def test_an_interrupted_request_under_a_checksum_adds_nothing(nas, monkeypatch, 
     monkeypatch.setattr(body, "fill", fill)
     append = receive.Append(checksum=("sha256", hashlib.sha256(b"more and more").digest()))
     with pytest.raises(problem):
-        receive.receive(takeover.seize(upload.id), body, claims, append)
+        receive.receive(takeover.seize(now_of(upload)), body, claims, append)
     waits(nas, problem.code, b"safe")

@@ -15,7 +15,7 @@ from django.utils import timezone
 from services_app.ledger.models import Entry
 from services_app.uploads import actions, errors, leases, policies, recover, takeover
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, begun, claims_object, some_uuid, stored_files
+from tests.services_app.making import announced, begun, claims_object, now_of, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 CONTENT = b"the whole file"
@@ -79,7 +79,7 @@ def test_what_was_not_whole_waits_at_its_last_checkpoint(crashed, claims, nas, g
         assert stored_files(nas) == []
     # The next PUT supersedes it, and a PATCH may go on with it.
     assert policies.slot_for(claims) == (0, [now])
-    assert takeover.seize(upload.id).offset == offset
+    assert takeover.seize(now_of(upload)).offset == offset
 
 
 def test_what_is_staged_in_part_only_ends_the_upload(crashed, known_store):

@@ -11,7 +11,8 @@ from django.utils import timezone
 
 from services_app.uploads import actions, errors, leases, receive, takeover, writers
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, begun, claims_object, request_body, some_uuid
+from services_app.uploads.states import State
+from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid
 from tests.waiting import wait_for
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
@@ -32,22 +33,25 @@ def impatient(monkeypatch):
     monkeypatch.setattr(takeover, "PATIENCE", 0.05)
 
 
-def now_of(upload):
-    return Upload.objects.select_related("grant").get(id=upload.id)
+def test_what_was_read_before_another_request_came_and_went_is_read_again(waiting):
+    stale, other = now_of(waiting), takeover.seize(now_of(waiting))
+    actions.wait(other, offset=7)
+    seized = takeover.seize(stale)
+    assert (seized.offset, seized.generation) == (7, other.generation + 1)
 
 
 def test_an_upload_that_waits_is_seized_at_once(waiting):
-    seized = takeover.seize(waiting.id)
+    seized = takeover.seize(now_of(waiting))
     assert (seized.state, seized.generation, seized.contender, seized.owner) == ("receiving", 1, 1, leases.owner())
     assert seized.lease_until > timezone.now()
     actions.wait(seized)
-    assert takeover.seize(waiting.id).generation == 2
+    assert takeover.seize(now_of(waiting)).generation == 2
 
 
 def test_a_seized_upload_is_lost_to_whoever_held_it_before(waiting):
-    first = takeover.seize(waiting.id)
+    first = takeover.seize(now_of(waiting))
     actions.wait(first)
-    takeover.seize(waiting.id)
+    takeover.seize(now_of(waiting))
     for change in (
         lambda: actions.checkpoint(first, offset=9, digest_state=b"", media_type=""),
         lambda: actions.keep_lease(first),
@@ -67,7 +71,7 @@ def test_a_seized_upload_is_lost_to_whoever_held_it_before(waiting):
 @pytest.mark.usefixtures("impatient")
 def test_a_request_that_does_not_let_go_keeps_its_upload(running):
     with pytest.raises(errors.UploadInProgress):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
     assert (now_of(running).state, now_of(running).generation, now_of(running).contender) == ("receiving", 1, 2)
     actions.checkpoint(running, offset=3, digest_state=b"", media_type="")
 
@@ -75,10 +79,10 @@ def test_a_request_that_does_not_let_go_keeps_its_upload(running):
 def test_of_two_that_want_it_the_newer_one_gets_it(running, monkeypatch):
     monkeypatch.setattr(takeover, "_make_it_let_go", lambda _: takeover._raise_hand(running.id))
     with pytest.raises(errors.UploadInProgress):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
     monkeypatch.undo()
     actions.wait(running)
-    assert takeover.seize(running.id).generation == 4
+    assert takeover.seize(now_of(running)).generation == 4
 
 
 def test_a_takeover_that_was_asked_for_stops_the_older_writer(running):
@@ -93,7 +97,7 @@ def test_a_takeover_that_was_asked_for_stops_the_older_writer(running):
 
 def test_a_writer_that_came_after_is_not_stopped_by_a_takeover_of_the_one_before(waiting):
     takeover._raise_hand(waiting.id)  # the older one's successor …
-    newer = takeover.seize(waiting.id)
+    newer = takeover.seize(now_of(waiting))
     with writers.writing(newer) as writer:
         writers.stop(newer.id, 1)  # … is told of only now
         writers.stop(newer.id, newer.generation)
@@ -101,7 +105,7 @@ def test_a_writer_that_came_after_is_not_stopped_by_a_takeover_of_the_one_before
 
 
 def test_a_writer_that_ends_late_does_not_take_its_successor_out_of_the_list(waiting):
-    older, newer = takeover.seize(waiting.id), now_of(waiting)
+    older, newer = takeover.seize(now_of(waiting)), now_of(waiting)
     newer.generation = 2
     first = writers.writing(older)
     first.__enter__()
@@ -118,7 +122,7 @@ def test_an_abandoned_request_is_settled_on_the_way(running, monkeypatch, gone):
         monkeypatch.setattr(leases, "is_gone", lambda _: True)
     else:
         Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1), owner="far/away:1:1")
-    assert takeover.seize(running.id).generation == 2
+    assert takeover.seize(now_of(running)).generation == 2
     with pytest.raises(actions.LeaseLost):
         actions.keep_lease(running)
 
@@ -135,28 +139,29 @@ def test_an_abandoned_request_is_settled_on_the_way(running, monkeypatch, gone):
 def test_what_was_aborted_says_why_it_is_gone(running, code, told):
     actions.abort(running, code)
     with pytest.raises(told):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
     assert takeover.interrupt(running.id).state == "aborted"
 
 
 def test_what_is_committed_says_so_until_its_sender_is_done_with_it(running):
     actions.begin_commit(running, size=0, sha256="ab" * 32, media_type="a/b")
     with pytest.raises(errors.UploadInProgress):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
     assert takeover.interrupt(running.id).state == "committing"
     running.refresh_from_db()
     actions.complete(running)
     with pytest.raises(errors.AlreadyCommitted):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
     Upload.objects.update(terminated=True)
     with pytest.raises(errors.UploadGone):
-        takeover.seize(running.id)
+        takeover.seize(now_of(running))
 
 
 def test_what_never_was_is_unknown():
-    for ask in (takeover.seize, takeover.interrupt):
-        with pytest.raises(errors.UploadUnknown):
-            ask(some_uuid())
+    with pytest.raises(errors.UploadUnknown):
+        takeover.interrupt(some_uuid())
+    with pytest.raises(errors.UploadUnknown):
+        takeover.seize(Upload(id=some_uuid(), state=State.RECEIVING))
 
 
 def test_a_question_disturbs_nobody_when_nobody_is_sending(waiting):
@@ -234,7 +239,7 @@ def test_a_takeover_in_the_middle_of_a_body_loses_no_byte_and_goes_on_behind_it(
     theirs.sendall(b"first")
     wait_for(lambda: known_store.staged_size(running.id) == 5, 5)
     began = time.monotonic()
-    newer = takeover.seize(running.id)
+    newer = takeover.seize(now_of(running))
     assert newer.offset == 5 and time.monotonic() - began < takeover.PATIENCE
     thread.join(5)
     assert outcome == ["upload_in_progress"]
@@ -251,7 +256,7 @@ def test_of_many_takeovers_at_once_each_ends_as_the_writer_or_with_a_refusal(wai
     def rival():
         try:
             start.wait()
-            seized = takeover.seize(waiting.id)
+            seized = takeover.seize(now_of(waiting))
             held = Upload.objects.filter(id=waiting.id, state="receiving", generation=seized.generation).exists()
             outcomes.append((seized.generation, held))
             actions.wait(seized)

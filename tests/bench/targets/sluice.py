@@ -82,3 +82,10 @@ class SluiceAppends8(SluiceByTus):
 class SluiceAppends32(SluiceByTus):
     name = "sluice-appends-32"
     append = 32 * MIB
+
+
+class SluiceAppends64(SluiceByTus):
+    """As the page sends on a line this fast: web_app/pages/static/pages/pieces.js."""
+
+    name = "sluice-appends-64"
+    append = 64 * MIB
