@@ -87,6 +87,12 @@ def test_401_expired_token_after_asking_for_a_new_one_in_vain(own_page, own_stac
     expect_refusals(uploads, thirty, "token_expired", "The permission for this upload has run out")
 
 
+def test_403_the_services_tier_does_not_know_the_collection(own_page, own_stack, thirty):
+    uploads = open_page(own_page, own_stack, replace_token(tokens.mint(own_stack, collection="elsewhere")))
+    uploads.upload("demo", *thirty)
+    expect_refusals(uploads, thirty, "collection_unknown", "The storage does not know this collection yet")
+
+
 def test_409_permission_already_used(own_page, own_stack, thirty):
     token = tokens.mint(own_stack)
     assert Client(own_stack.edge_port, own_stack.keys.edge_ca).put(token, b"another file").status == 201
