@@ -4,7 +4,7 @@ import urllib.parse
 
 from playwright.sync_api import Page
 
-from tests.browser.conftest import small
+from tests.browser.conftest import ARGUMENTS, small
 
 NAME = "Müller Änne 1951-03-07 canary-of-the-page.zip"
 # Every spelling in which it could travel or lie about.
@@ -70,3 +70,40 @@ def test_the_browser_keeps_nothing_after_the_page(uploads):
     uploads.open()
     assert uploads.rows().count() == 0
     assert not holds_the_name(uploads.page.content().encode())
+
+
+STORE_WHAT_IS_DROPPED = """
+addEventListener("dragover", event => event.preventDefault());
+addEventListener("drop", async event => {
+    event.preventDefault();
+    const handle = await event.dataTransfer.items[0].getAsFileSystemHandle();
+    const opening = indexedDB.open("handles", 1);
+    opening.onupgradeneeded = () => opening.result.createObjectStore("handles");
+    opening.onsuccess = () => {
+        const storing = opening.result.transaction("handles", "readwrite", {durability: "strict"});
+        storing.objectStore("handles").put(handle, "file");
+        storing.oncomplete = () => { opening.result.close(); document.title = "stored"; };
+    };
+});
+"""
+
+
+def test_a_stored_file_handle_would_write_the_name_into_the_profile(playwright_driver, chromium, tmp_path):
+    """Why the page stores none (ADR 0011): the day on which this fails, it may."""
+    file = tmp_path / NAME
+    file.write_bytes(b"PK\x03\x04")
+    with playwright_driver.chromium.launch_persistent_context(
+        tmp_path / "profile", executable_path=chromium, args=ARGUMENTS
+    ) as context:
+        page = context.new_page()
+        # Chromium gives a handle to a page of a secure origin only, and loopback is one.
+        page.route("http://127.0.0.1/", lambda route: route.fulfill(body="<p>drop here", content_type="text/html"))
+        page.goto("http://127.0.0.1/")
+        page.evaluate(STORE_WHAT_IS_DROPPED)
+        person = context.new_cdp_session(page)
+        dropped = {"items": [], "files": [str(file)], "dragOperationsMask": 1}
+        for kind in ("dragEnter", "dragOver", "drop"):
+            person.send("Input.dispatchDragEvent", {"type": kind, "x": 10, "y": 10, "data": dropped})
+        page.wait_for_function("document.title === 'stored'")
+    kept = [path for path in (tmp_path / "profile").rglob("*") if path.is_file() and holds_the_name(path.read_bytes())]
+    assert any("IndexedDB" in str(path) for path in kept)
