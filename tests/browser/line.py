@@ -106,6 +106,7 @@ class _Connection:
     def __init__(self, line: Line, client: socket.socket, edge: socket.socket):
         self._line, self._client, self._edge = line, client, edge
         self.up = 0  # bytes that the edge's socket took
+        self._ending, self._ways_left = threading.Lock(), 2
 
     def start(self) -> None:
         for one_way in (self._upwards, self._downwards):
@@ -144,7 +145,7 @@ class _Connection:
                     time.sleep(0.02)
                 else:
                     owed, since = 0.0, time.monotonic()
-        self._close_gently()
+        self._ended(self._edge)
 
     def _downwards(self) -> None:
         with contextlib.suppress(OSError):
@@ -158,11 +159,19 @@ class _Connection:
                     self.close()
                     break
                 self._client.sendall(data)
-        self._close_gently()
-        self._line.forget(self)
+        self._ended(self._client)
 
-    def _close_gently(self) -> None:
-        """One side has ended: what was sent before still arrives."""
+    def _ended(self, towards: socket.socket) -> None:
+        """One way has ended: that is passed on, and the other way stays open until it ends too.
+
+        Closing both at once would leave a browser that is busy sending with a full window and no reset, for a minute.
+        """
+        with contextlib.suppress(OSError):
+            towards.shutdown(socket.SHUT_WR)
+        with self._ending:
+            self._ways_left -= 1
+            if self._ways_left:
+                return
+        self._line.forget(self)
         for end in (self._client, self._edge):
-            with contextlib.suppress(OSError):
-                end.shutdown(socket.SHUT_RDWR)
+            end.close()
