@@ -5,13 +5,26 @@ Made from the example rather than written beside it, so that the demo cannot dri
 
 import re
 import socket
+from collections.abc import Iterable
 from pathlib import Path
 
 from dev.pki import Pki
 
 
-def render(example: Path, *, port: int, web_socket: Path, uploads_port: int, control_port: int, keys: Pki) -> str:
-    """Raises ValueError when the example no longer holds something that has to be replaced."""
+def render(
+    example: Path,
+    *,
+    port: int,
+    web_socket: Path,
+    uploads_port: int,
+    control_port: int,
+    keys: Pki,
+    origins: Iterable[str] = (),
+) -> str:
+    """`origins`: whose pages may upload (maps/cross-origin.conf).
+
+    Raises ValueError when the example no longer holds something that has to be replaced.
+    """
     text = example.read_text()
     replacements = {
         # This machine only: a demo is not for the network.
@@ -26,6 +39,7 @@ def render(example: Path, *, port: int, web_socket: Path, uploads_port: int, con
         "pki/inside-ca.crt": f'"{keys.inside_ca}"',
         "pki/edge.crt": f'"{keys.edge_cert}"',
         "pki/edge.key": f'"{keys.edge_key}"',
+        "    default 0;\n": "    default 0;\n" + "".join(f'    "{origin}" 1;\n' for origin in origins),
     }
     for place, value in replacements.items():
         if place not in text:

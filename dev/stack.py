@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
@@ -31,7 +32,8 @@ _STOP_ORDER = ("nginx", "web_app", "uploads", "control")
 class Stack:
     """`env` adds variables to single processes: {"uploads": {"UPLOAD_MAX_SIZE": "1000"}}.
 
-    `nginx_tree` stands in for the repository's nginx/ folder, `nginx_binary` for the nginx that is found.
+    `nginx_tree` stands in for the repository's nginx/ folder, `nginx_binary` for the nginx that is found. `origins`: whose
+    pages may upload beside its own.
     Process names: nginx, web_app, uploads, control.
     """
 
@@ -43,9 +45,10 @@ class Stack:
         env: dict[str, dict[str, str]] | None = None,
         nginx_tree: Path = nginx.TREE,
         nginx_binary: Path | None = None,
+        origins: Iterable[str] = (),
     ):
         self.state = state.resolve()
-        self.nginx_tree = nginx_tree
+        self.nginx_tree, self.origins = nginx_tree, origins
         self.nginx_binary = nginx_binary or nginx.find()
         self.extra_env = {name: dict(values) for name, values in (env or {}).items()}
         self.edge_port, self.uploads_port, self.control_port = free_ports(3)
@@ -178,6 +181,7 @@ class Stack:
             uploads_port=self.uploads_port,
             control_port=self.control_port,
             keys=self.keys,
+            origins=self.origins,
         )
         nginx.lay_out(self.prefix, self.nginx_tree, own_site)
         gunicorn = [sys.executable, "-m", "gunicorn"]

@@ -1,13 +1,16 @@
 """What every test may ask for. `stack` is one real Sluice for the whole run: nginx, both apps, TLS, a NAS folder."""
 
+import hashlib
 import os
 import shutil
+import subprocess
 import time
 from pathlib import Path
 
 import pytest
 
 STATE = Path(__file__).resolve().parent.parent / ".state"
+JS = STATE.parent / "tests" / "clients" / "js"
 
 
 @pytest.fixture(scope="session")
@@ -43,6 +46,29 @@ def chromium() -> Path:
     if found is None:
         absent("Chromium is missing.\n  sudo apt install chromium")
     return Path(found)
+
+
+@pytest.fixture(scope="session")
+def node_modules() -> Path:
+    """tus-js-client as package-lock.json pins it, installed into .state."""
+    if shutil.which("node") is None or shutil.which("npm") is None:
+        absent("node or npm is missing.\n  sudo apt install nodejs npm")
+    lock = (JS / "package-lock.json").read_bytes()
+    folder = STATE / "test" / f"clients-js-{hashlib.sha256(lock).hexdigest()[:12]}"
+    if not (folder / "complete").exists():
+        shutil.rmtree(folder, ignore_errors=True)
+        folder.mkdir(parents=True)
+        for name in ("package.json", "package-lock.json", ".npmrc"):
+            shutil.copy(JS / name, folder)
+        done = subprocess.run(
+            ["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False
+        )
+        if done.returncode:
+            absent(
+                f"npm could not install tus-js-client:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
+            )
+        (folder / "complete").touch()
+    return folder / "node_modules"
 
 
 @pytest.fixture(scope="session")

@@ -4,7 +4,6 @@ import dataclasses
 import hashlib
 import os
 import shutil
-import subprocess
 import sys
 from collections.abc import Iterator
 from pathlib import Path
@@ -16,12 +15,11 @@ from dev.paths import STATE
 from dev.stack import Stack
 from tests.browser.line import Line
 from tests.clients.program import Program
-from tests.conftest import absent
+from tests.conftest import JS
 from tests.curl import bearer, curl
 from tests.waiting import wait_for
 
 HERE = Path(__file__).resolve().parent
-JS = HERE / "js"
 MIB = 1 << 20
 SIZE = 24 * MIB + 12345  # no multiple of any chunk
 SLOW = 16 * MIB  # bytes a second: leaves a second in which to interfere
@@ -104,29 +102,6 @@ def python_client(own):
     # requests knows the first, OpenSSL (and so aiohttp) the second.
     trust = {"REQUESTS_CA_BUNDLE": own.keys.edge_ca, "SSL_CERT_FILE": own.keys.edge_ca}
     return lambda name, **plan: Program([sys.executable, HERE / f"{name}.py"], plan, trust)
-
-
-@pytest.fixture(scope="session")
-def node_modules() -> Path:
-    """tus-js-client as package-lock.json pins it, installed into .state."""
-    if shutil.which("node") is None or shutil.which("npm") is None:
-        absent("node or npm is missing.\n  sudo apt install nodejs npm")
-    lock = (JS / "package-lock.json").read_bytes()
-    folder = STATE / "test" / f"clients-js-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(JS / name, folder)
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            absent(
-                f"npm could not install tus-js-client:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
-            )
-        (folder / "complete").touch()
-    return folder / "node_modules"
 
 
 @pytest.fixture

@@ -22,9 +22,21 @@ TOKEN = "eyJhbGciOiJFZDI1NTE5In0." + "c4n4ry" * 50 + "." + "s1gn" * 22
 
 
 class Rig:
-    """Use as a context manager. `tree` may be an altered copy, `context` another TLS side of the services tier's."""
+    """Use as a context manager. `tree` may be an altered copy, `context` another TLS side of the services tier's.
 
-    def __init__(self, folder: Path, binary: Path, pki: Pki, tree: Path = TREE, context: ssl.SSLContext | None = None):
+    `origins`: whose pages may upload.
+    """
+
+    def __init__(
+        self,
+        folder: Path,
+        binary: Path,
+        pki: Pki,
+        tree: Path = TREE,
+        context: ssl.SSLContext | None = None,
+        origins: tuple[str, ...] = (),
+    ):
+        self.origins = origins
         self.folder, self.binary, self.pki, self.tree = folder, binary, pki, tree
         self.context = context or services_context(pki)
         self.prefix = folder / "nginx"
@@ -56,6 +68,7 @@ class Rig:
             uploads_port=self.uploads.port,
             control_port=self.control.port,
             keys=self.pki,
+            origins=self.origins,
         )
 
     def command(self) -> list[str]:

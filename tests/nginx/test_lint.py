@@ -14,6 +14,7 @@ FILES = sorted(TREE.rglob("*.conf"))
 SITE_MAY_HOLD = {
     "upstream", "server", "zone", "keepalive", "keepalive_requests", "keepalive_timeout", "listen", "server_name", "include",
     "ssl_certificate", "ssl_certificate_key",
+    "map", "default",  # the list of other origins: the example has none
     "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_trusted_certificate", "proxy_ssl_name",
 }  # fmt: skip
 
