@@ -12,10 +12,13 @@ from pathlib import Path
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Page, Playwright, sync_playwright
 
+from dev.client import Client
 from dev.stack import Stack
+from tests import tokens
 from tests.browser.line import Line
 from tests.browser.upload_page import UploadPage
 from tests.conftest import STATE
+from tests.waiting import wait_for
 
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
@@ -89,6 +92,23 @@ def own_page(own_context, own_line) -> Iterator[Page]:
     yield page
     page.close()
     assert not faults
+
+
+@pytest.fixture
+def services_with(own_stack):
+    """Restart both listeners of the services tier with other settings; afterwards as before."""
+
+    def restart(**env: str) -> None:
+        for name in ("control", "uploads"):
+            own_stack.stop_process(name)
+            # Ready it need not be: what is not ready refuses, and that is what we are here for.
+            own_stack.start_process(name, env, wait=False)
+        own_stack.wait_until_healthy("uploads")
+        client, token = Client(own_stack.edge_port, own_stack.keys.edge_ca), tokens.mint(own_stack)
+        wait_for(lambda: client.send("GET", "/u", [], 0, {"Authorization": f"Bearer {token}"}).status == 200)
+
+    yield restart
+    restart()
 
 
 @pytest.fixture(scope="session")

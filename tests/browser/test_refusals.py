@@ -42,23 +42,6 @@ def expect_refusals(uploads: UploadPage, files: list[Path], code: str, said: str
         expect(row.part("state")).to_have_text(said)
 
 
-@pytest.fixture
-def services_with(own_stack):
-    """Restart both listeners of the services tier with other settings; afterwards as before."""
-
-    def restart(**env: str) -> None:
-        for name in ("control", "uploads"):
-            own_stack.stop_process(name)
-            # Ready it need not be: what is not ready refuses, and that is what we are here for.
-            own_stack.start_process(name, env, wait=False)
-        own_stack.wait_until_healthy("uploads")
-        client, token = Client(own_stack.edge_port, own_stack.keys.edge_ca), tokens.mint(own_stack)
-        wait_for(lambda: client.send("GET", "/u", [], 0, {"Authorization": f"Bearer {token}"}).status == 200)
-
-    yield restart
-    restart()
-
-
 def test_415_wrong_type(own_page, own_stack, thirty):
     uploads = open_page(own_page, own_stack)
     uploads.upload("archives", *thirty)

@@ -226,6 +226,27 @@ def test_the_token_expires(own_page, own_stack, own_line, varied):
     uploading.end()
 
 
+def test_the_storage_fills_up_on_the_way(uploading, services_with):
+    """That is for a person to cure; what is safe stays, and the page goes on there when it is told to."""
+    services_with(UPLOAD_SPACE_RESERVE=str(1 << 60))
+    uploading.row.expect_refused("no_space")
+    expect(uploading.row.part("state")).to_have_text("The storage is full")
+    services_with()
+    uploading.row.button("Try again").click()
+    uploading.row.expect_stored_at_last()
+    uploading.end()
+
+
+def test_another_tab_leaves_it_alone_until_the_first_one_is_closed(uploading, own_context, own_stack):
+    with own_context.new_page() as other:
+        UploadPage(other, own_stack.url).open()
+        expect(other.get_by_label("demo")).to_be_visible()
+        expect(other.locator("#unfinished li")).to_have_count(0)
+        uploading.page.close()
+        uploading.come_back(other)
+        uploading.end()
+
+
 def test_another_file_of_the_same_name_and_size_is_refused_and_nothing_is_mixed(uploading, varied):
     page = uploading.page
     uploading.uploads.open()
