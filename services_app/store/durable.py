@@ -12,8 +12,8 @@ import os
 _SYNC_FILE_RANGE_WRITE = 2
 WRITE_BACK_EVERY = 8 << 20  # bytes
 
-# For a write of 1 MiB the kernel looks for page-cache blocks as large, which a virtual machine may have handed back to
-# its host: half as much CPU time again as in pieces of this size, where free pages at hand will do (docs/benchmarks.md).
+# Writes of 1 MiB took twice the CPU time of these in a virtual machine (docs/benchmarks.md). It seems that the kernel then
+# looks for page-cache blocks as large, of memory that the machine had handed back to its host.
 _PIECE = 32 << 10  # bytes
 
 _libc = ctypes.CDLL(None, use_errno=True)
