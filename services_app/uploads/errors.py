@@ -312,14 +312,21 @@ def of_store(error: store_errors.StoreError) -> Problem:
     return StoreUnavailable()
 
 
+_GIVEN_UP = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded)}
+
+
+def was_given_up(upload) -> bool:
+    """Whether its sender let it go: then there is no such resource any more, also for who only asks."""
+    return upload.terminated or (upload.state == State.ABORTED and upload.problem in _GIVEN_UP)
+
+
 def of_ended(upload) -> Problem:
     """What is told of an upload that takes no more bytes."""
     if upload.terminated:
         return UploadGone()
     if upload.state == State.COMMITTED:
         return AlreadyCommitted()
-    gone = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded)}
-    return gone.get(upload.problem, UploadGone)()
+    return _GIVEN_UP.get(upload.problem, UploadGone)()
 
 
 def table() -> dict[str, int]:

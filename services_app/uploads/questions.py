@@ -47,26 +47,35 @@ def one_upload(request, upload_id: uuid.UUID):
     request.upload_id = upload.id
     if request.method == "DELETE":
         return _cancel(upload)
-    if request.method == "HEAD":
-        return _offset(request, upload, policies.size_limit(claims))
-    if request.method != "GET":
+    if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*ONE_UPLOAD)
-    if upload.state not in RUNNING:
-        request.extra_headers.update(ietf.state_headers(upload, policies.size_limit(claims)))
-    return JsonResponse(render.one(upload))
+    # For the draft a GET asks where to go on just like a HEAD; of every other upload it shows the state and disturbs nobody.
+    if request.method == "HEAD" or upload.protocol == Protocol.IETF:
+        upload = _standing(upload)
+    elif errors.was_given_up(upload):
+        raise errors.of_ended(upload)
+    if upload.state in (State.WAITING, State.COMMITTED):
+        request.extra_headers.update(_offset_fields(request, upload, policies.size_limit(claims)))
+    return HttpResponse(status=200) if request.method == "HEAD" else JsonResponse(render.one(upload))
 
 
-def _offset(request, upload: Upload, limit: int) -> HttpResponse:
-    """Where to go on. A running request is made to let go first, so that the offset stays true."""
+def _standing(upload: Upload) -> Upload:
+    """The upload where its sender can go on, or complete. A running request is made to let go first, so that the offset
+    stays true. Raises UploadInProgress, or the Problem of an upload that has ended.
+    """
     upload = takeover.interrupt(upload.id)
     if upload.state in RUNNING:
         raise errors.UploadInProgress
-    if upload.terminated or (upload.state != State.WAITING and upload.state != State.COMMITTED):
+    if upload.terminated or upload.state not in (State.WAITING, State.COMMITTED):
         raise errors.of_ended(upload)
-    request.extra_headers.update(ietf.state_headers(upload, limit))
+    return upload
+
+
+def _offset_fields(request, upload: Upload, limit: int) -> dict[str, str]:
+    fields = ietf.state_headers(upload, limit)
     if "HTTP_TUS_RESUMABLE" in request.META or upload.protocol == Protocol.TUS:
-        request.extra_headers.update({"Tus-Resumable": tus.VERSION, **tus.state_headers(upload)})
-    return HttpResponse(status=200)
+        fields |= {"Tus-Resumable": tus.VERSION, **tus.state_headers(upload)}
+    return fields
 
 
 def _cancel(upload: Upload) -> HttpResponse:

@@ -17,7 +17,8 @@ window.fetch = async (...request) => {
   const response = await plainFetch(...request);
   if (new URL(request[0], location.origin).pathname.startsWith('/u/') && response.ok) {
     const answer = await response.clone().json().catch(() => ({}));
-    window.told = Math.max(window.told, answer.taken ?? 0, Number(response.headers.get('Upload-Offset')));
+    const taken = (answer.uploads ?? [answer]).map((upload) => upload.taken ?? 0);
+    window.told = Math.max(window.told, ...taken, Number(response.headers.get('Upload-Offset')));
   }
   return response;
 };

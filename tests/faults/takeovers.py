@@ -41,9 +41,14 @@ class Route:
     ) -> tuple[int, http.client.HTTPMessage, bytes]:
         with self.begin(method, path, len(body), fields) as wire:
             wire.sendall(body)
-            response = http.client.HTTPResponse(wire, method=method)
-            response.begin()
-            return response.status, response.headers, response.read()
+            return answer(wire, method)
+
+
+def answer(wire: ssl.SSLSocket, method: str = "PATCH") -> tuple[int, http.client.HTTPMessage, bytes]:
+    """Status, header fields and body of what is answered on this connection."""
+    response = http.client.HTTPResponse(wire, method=method)
+    response.begin()
+    return response.status, response.headers, response.read()
 
 
 def through_nginx(stack) -> Route:
@@ -116,7 +121,8 @@ class Upload:
         return wire
 
     def state(self) -> dict:
-        return json.loads(self.edge.ask("GET", self.path, self._token)[2])
+        """As the grant tells it, which disturbs nobody."""
+        return json.loads(self.edge.ask("GET", "/u", self._token)[2])["uploads"][-1]
 
     def head(self) -> tuple[int, int | None]:
         """Status and offset."""
@@ -137,20 +143,21 @@ class Upload:
 
 
 class Drip:
-    """Goes on sending, a little at a time, until it is stopped or cut off. `sent` counts."""
+    """Goes on sending, `piece` bytes at a time, until it is stopped or cut off. `sent` counts."""
 
-    def __init__(self, wire: ssl.SSLSocket, content: bytes):
+    def __init__(self, wire: ssl.SSLSocket, content: bytes, *, piece: int = 1000, pause: float = 0.005):
         self.sent, self._wire, self._content = 0, wire, content
+        self._piece, self._pause = piece, pause
         self._stop = threading.Event()
         self._thread = threading.Thread(target=self._run, daemon=True)
         self._thread.start()
 
     def _run(self) -> None:
         with contextlib.suppress(OSError):
-            while not self._stop.is_set() and self.sent + 1000 < len(self._content):
-                self._wire.sendall(self._content[self.sent : self.sent + 1000])
-                self.sent += 1000
-                time.sleep(0.005)
+            while not self._stop.is_set() and self.sent + self._piece < len(self._content):
+                self._wire.sendall(self._content[self.sent : self.sent + self._piece])
+                self.sent += self._piece
+                time.sleep(self._pause)
 
     def stop(self) -> int:
         self._stop.set()

@@ -269,9 +269,10 @@ class AnyOrder(RuleBasedStateMachine):
         self.promised = offset
 
     def _state(self) -> dict:
-        status, _, body = self._ask("GET", f"/u/{self.upload}", {})
+        """As the grant tells it, which disturbs nobody."""
+        status, _, body = self._ask("GET", "/u", {})
         assert status == 200, body
-        return json.loads(body)
+        return next(one for one in json.loads(body)["uploads"] if one["upload_id"] == self.upload)
 
     def _ask(self, method: str, path: str, fields: dict, body: bytes = b"", token: str | None = None):
         """Returns (status, header fields, body)."""

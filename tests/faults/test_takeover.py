@@ -6,6 +6,7 @@ afterwards it goes on sending rubbish. The offset never goes down, is accepted, 
 
 import contextlib
 import hashlib
+import json
 import os
 import signal
 import statistics
@@ -95,6 +96,24 @@ def test_what_a_stalled_request_had_sent_is_not_lost(own, second, other_host):
         with upload.send(route, 5000):
             time.sleep(0.3)
             assert upload.head() == (200, 5000)
+
+
+@pytest.mark.parametrize(
+    "flow", [None, {"piece": 1000, "pause": 0.005}, {"piece": 1 << 16, "pause": 0.001}], ids=["stalled", "slow", "fast"]
+)
+def test_an_older_request_is_told_that_it_was_taken_over_however_it_flows(own, flow):
+    """And not that the service restarts, which is what nginx says of a connection that ends without an answer."""
+    upload, route = takeovers.Upload(own, 500, 192 << 20), takeovers.through_nginx(own)
+    for _ in range(10):
+        with upload.send(route, 5000) as wire:
+            drip = takeovers.Drip(wire, upload.content[upload.offset + 5000 :], **flow) if flow else None
+            status, upload.offset = upload.head()
+            assert status == 200
+            if drip:
+                drip.stop()
+            status, _, body = takeovers.answer(wire)
+            assert (status, json.loads(body)["code"]) == (423, "upload_in_progress")
+    assert_whole(own, upload)
 
 
 def test_a_killed_process_is_taken_over_at_once(own, second):

@@ -43,7 +43,7 @@ def under_way():
     """A function: wait until a request is sending to the client's upload, and what it has sent so far has arrived."""
 
     def wait(client: Speaker) -> None:
-        wait_for(lambda: client.ask("GET").json()["state"] == "receiving", 10)
+        wait_for(lambda: client.send("GET", client.home).json()["state"] == "receiving", 10)
         time.sleep(0.2)  # it lies in a buffer of the services tier, where nothing shows it
 
     return wait

@@ -10,6 +10,7 @@ def test_delete_deactivates_the_upload_and_frees_what_it_held(stack, begun):
     reply = begun.ask("DELETE")
     assert (reply.status, reply.body) == (204, b"")
     assert begun.ask().status == 410
+    assert begun.ask("GET").status == 410
     assert begun.append(5, b"!").status == 410
     assert begun.ask("DELETE").status == 410
     assert not (stack.nas / "staging" / begun.location.rsplit("/", 1)[1]).exists()
@@ -38,6 +39,7 @@ def test_delete_of_a_completed_upload_ends_the_resource_and_keeps_what_was_store
     begun.append(5, complete="?1")
     assert begun.ask("DELETE").status == 204
     assert begun.ask().status == 410
+    assert begun.ask("GET").status == 410
     assert stored(begun.location) == b"hello"
 
 

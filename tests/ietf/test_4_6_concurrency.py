@@ -16,19 +16,21 @@ def hanging(begun, under_way, request):
     """A client whose older request has sent four of six bytes after `hello` and says nothing more."""
     with begun.hang("PATCH", begun.location, b" wor", request.param, upload_offset=5, **APPEND) as wire:
         under_way(begun)
-        begun.older = wire
+        begun.older, begun.sized = wire, request.param is not None
         yield begun
 
 
-def test_an_offset_retrieval_ends_the_older_request_and_its_bytes_count(hanging):
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_an_offset_retrieval_ends_the_older_request_and_its_bytes_count(hanging, method):
     started = time.monotonic()
-    head = hanging.ask()
+    told = hanging.ask(method)
     assert time.monotonic() - started < QUICK
-    assert (head.status, head.headers["Upload-Offset"], head.headers["Upload-Complete"]) == (200, "9", "?0")
+    assert (told.status, told.headers["Upload-Offset"], told.headers["Upload-Complete"]) == (200, "9", "?0")
 
 
-def test_the_offset_told_while_a_request_hangs_is_accepted_later(hanging, stored):
-    offset = hanging.offset()
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+def test_the_offset_told_while_a_request_hangs_is_accepted_later(hanging, stored, method):
+    offset = int(hanging.ask(method).headers["Upload-Offset"])
     hanging.older.send(b"XX")
     time.sleep(0.3)
     assert hanging.append(offset, b"ld", complete="?1").status == 201
@@ -44,18 +46,21 @@ def test_an_append_ends_the_older_request(hanging, stored):
     assert stored(hanging.location) == b"hello world"
 
 
-def test_the_older_request_is_not_told_that_it_succeeded(hanging):
-    hanging.offset()
+@pytest.mark.parametrize("newer", ["HEAD", "DELETE", "PATCH"])
+def test_the_older_request_is_told_that_a_newer_one_took_over(hanging, newer):
+    hanging.append(9, b"l") if newer == "PATCH" else hanging.ask(newer)
     hanging.older.settimeout(5)
     answer = everything(hanging.older)
-    assert b" 2" not in answer[:12]
+    assert answer.startswith(b"HTTP/1.1 423 ")
+    assert b'"code": "upload_in_progress"' in answer
 
 
-def test_get_tells_no_offset_that_could_be_outdated(hanging):
-    reply = hanging.ask("GET")
-    assert reply.headers["Upload-Offset"] is None
-    assert hanging.offset() == 9
-    assert hanging.ask("GET").headers["Upload-Offset"] == "9"
+def test_the_state_of_the_grant_is_no_offset_retrieval_and_disturbs_nobody(hanging, stored):
+    for _ in range(3):
+        assert hanging.send("GET", hanging.home).json()["state"] == "receiving"
+    hanging.older.sendall(b"ld" if hanging.sized else b"2\r\nld\r\n0\r\n\r\n")
+    assert b" 201 " in hanging.older.recv(4096)[:20]
+    assert stored(hanging.location) == b"hello world"
 
 
 def test_a_creation_that_hangs_is_taken_over_as_well(client, under_way, stored):

@@ -8,7 +8,7 @@ from tests.tus.client import upload_id
 
 
 def gone(tus, url) -> None:
-    for answer in (tus.head(url), tus.patch(url, 0, b"hello"), tus.patch(url, 10), tus.delete(url)):
+    for answer in (tus.head(url), tus.ask("GET", url), tus.patch(url, 0, b"hello"), tus.patch(url, 10), tus.delete(url)):
         assert answer.status in (404, 410), answer
         assert answer.offset is None
 

@@ -1,6 +1,6 @@
 // The upload resource of one permission (docs/upload-api.md, IETF resumable uploads): what may be asked of it, not when.
 
-import { ask, exchange } from "./problem.js";
+import { ask, exchange, Problem } from "./problem.js";
 import { within } from "./wait.js";
 
 export const FIRST_BYTES = 64 * 1024;     // enough for the services tier to see the type
@@ -54,8 +54,12 @@ export class UploadResource {
     return ask(this.path, { signal: within(ASK_MS, signal) });
   }
 
+  /** This one, out of all: a question to the upload itself would make the request that sends let go (`settle`). */
   async state(signal) {
-    return ask(this.#one, { signal: within(ASK_MS, signal) });
+    const { uploads } = await this.status(signal);
+    const upload = uploads.find(({ upload_id: id }) => id === this.uploadId);
+    if (upload === undefined) throw new Problem({ code: "upload_unknown", status: 404 });
+    return upload;
   }
 
   /** Makes a request that still runs there let go, so that the offset which is asked for next stays true. */
