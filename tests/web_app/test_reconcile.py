@@ -59,9 +59,33 @@ def test_stored_upload_becomes_complete_with_its_receipt(grant, receipt_for):
     services = knows(grant, upload("aborted"), upload(receipt=receipt))
     assert outcome(reconcile(services)) == {"asked": 1, "completed": 1}
     grant.refresh_from_db()
-    assert (grant.state, grant.receipt, str(grant.upload_id)) == ("complete", receipt, UPLOAD_ID)
+    stored = grant.stored.get()
+    assert (grant.state, stored.receipt, str(stored.upload_id)) == ("complete", receipt, UPLOAD_ID)
     event = AuditEvent.objects.get(action="grant_completed")
     assert (event.actor, event.address, event.subject_id) == (None, None, str(grant.id))
+
+
+def test_every_upload_of_a_grant_of_several_is_heard_of_once(grant, receipt_for):
+    Grant.objects.update(max_uploads=3)
+    others = [f"019ab0c0-0000-7000-8000-00000000000{n}" for n in (2, 3)]
+    stored = [
+        {**upload(receipt=receipt_for(grant, upload_id=each)), "upload_id": each} for each in (UPLOAD_ID, *others)
+    ]
+    assert outcome(reconcile(knows(grant, *stored[:2]))) == {"asked": 1, "completed": 1}
+    assert outcome(reconcile(knows(grant, *stored[:2]))) == {"asked": 1, "waiting": 1}
+    assert outcome(reconcile(knows(grant, *stored))) == {"asked": 1, "completed": 1}
+    grant.refresh_from_db()
+    assert (grant.state, grant.stored.count()) == ("complete", 3)
+    assert outcome(reconcile(knows(grant, *stored))) == {}
+
+
+def test_a_grant_of_several_that_was_not_used_up_expires_with_what_it_brought(ended, receipt_for):
+    Grant.objects.update(max_uploads=2)
+    services = knows(ended, upload(receipt=receipt_for(ended)))
+    assert outcome(reconcile(services)) == {"asked": 1, "completed": 1}
+    assert outcome(reconcile(services)) == {"asked": 1, "expired": 1}
+    ended.refresh_from_db()
+    assert (ended.state, ended.stored.count()) == ("expired", 1)
 
 
 def test_next_round_does_not_ask_about_what_is_complete(grant, receipt_for):
@@ -103,7 +127,17 @@ def test_aborted_upload_past_its_end_expires(ended):
     assert outcome(reconcile(knows(ended, upload("aborted")))) == {"asked": 1, "expired": 1}
 
 
-@pytest.mark.parametrize("answer", [{}, {"uploads": [{}]}, {"uploads": 1}, {"uploads": [{"receipt": 1, "state": "x"}]}])
+@pytest.mark.parametrize(
+    "answer",
+    [
+        {},
+        {"uploads": [{}]},
+        {"uploads": 1},
+        {"uploads": [{"receipt": 1, "state": "x"}]},
+        {"uploads": [{"upload_id": "x", "receipt": "x", "state": "x"}]},
+        {"uploads": [{"upload_id": UPLOAD_ID, "receipt": 1, "state": "x"}]},
+    ],
+)
 def test_answer_that_makes_no_sense_is_refused_and_changes_nothing(ended, answer):
     assert outcome(reconcile(Services(**{ended.id.hex: answer}))) == {"asked": 1, "refused": 1}
     ended.refresh_from_db()

@@ -25,7 +25,7 @@ def test_member_gets_a_grant_with_token_and_urls(key_api, person, collection):
     assert response.status_code == 201
     assert set(body) == {
         "id", "state", "collection", "token", "upload_url", "bearer_url", "start_by", "expires_at", "max_size",
-        "media_types",
+        "max_uploads", "media_types",
     }  # fmt: skip
     assert body["state"] == "issued"
     assert body["upload_url"] == f"https://localhost:8443/u/{body['token']}"
@@ -56,6 +56,26 @@ def test_token_says_what_the_grant_and_its_collection_say(key_api, person, colle
     }
     assert datetime.datetime.fromisoformat(body["expires_at"]).timestamp() == claims["exp"]
     assert datetime.datetime.fromisoformat(body["start_by"]).timestamp() == claims["start_by"]
+
+
+@pytest.mark.parametrize(("asked", "granted"), [(None, 3), (1, 1), (3, 3)])
+def test_a_grant_is_good_for_as_many_uploads_as_asked_for_or_allowed(key_api, person, collection, asked, granted):
+    collection.max_uploads = 3
+    collection.save()
+    body = key_api(person).post("uploads", {"collection": "mri-2026", "max_uploads": asked}).json()
+    assert (body["max_uploads"], claims_of(body["token"])["max_uploads"]) == (granted, granted)
+    collection.max_uploads = 1
+    collection.save()
+    path, fields = f"uploads/{body['id']}/token", {"upload_id": "019abcde-0000-7000-8000-00000000a001"}
+    renewed = key_api(person).post(path, fields).json()
+    assert claims_of(renewed["token"])["max_uploads"] == granted
+
+
+def test_more_uploads_than_the_collection_allows_are_refused_with_both_numbers(key_api, person, collection):
+    response = key_api(person).post("uploads", {"collection": "mri-2026", "max_uploads": 2})
+    assert (response.status_code, response.json()["code"]) == (403, "uploads_over_limit")
+    assert "1" in response.json()["detail"] and "2" in response.json()["detail"]
+    assert not Grant.objects.exists()
 
 
 def test_token_names_nobody(key_api, person, collection):
@@ -101,7 +121,7 @@ def test_token_is_kept_nowhere(key_api, person, collection):
 def test_later_views_of_a_grant_have_exactly_the_documented_fields(key_api, person, grant):
     expected = {
         "id", "state", "collection", "size", "sha256", "media_type", "created_at", "completed_at", "expires_at",
-        "upload_id", "receipt_url",
+        "upload_id", "receipt_url", "max_uploads", "uploads",
     }  # fmt: skip
     api = key_api(person)
     one = api.get(f"uploads/{grant.id}").json()
@@ -110,6 +130,7 @@ def test_later_views_of_a_grant_have_exactly_the_documented_fields(key_api, pers
     assert [one[name] for name in ("size", "sha256", "media_type", "completed_at", "upload_id", "receipt_url")] == [
         None
     ] * 6
+    assert (one["max_uploads"], one["uploads"]) == (1, [])
     assert api.get("uploads").json() == {"uploads": [one], "next": None}
 
 
@@ -191,6 +212,8 @@ def test_refusal_does_not_repeat_what_was_sent(key_api, person, collection):
         '{"collection": "mri-2026", "size": -1}',
         '{"collection": "mri-2026", "size": 9223372036854775808}',
         '{"collection": "mri-2026", "size": NaN}',
+        '{"collection": "mri-2026", "max_uploads": 0}',
+        '{"collection": "mri-2026", "max_uploads": "1"}',
         '{"collection": "mri-2026", "sha256": "AB"}',
         '{"collection": "mri-2026", "collection": "mri-2026"}',
         b'{"collection": "\xff"}',

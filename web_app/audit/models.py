@@ -26,6 +26,7 @@ class Action(models.TextChoices):
     GRANT_CANCELLED = "grant_cancelled"
     GRANT_COMPLETED = "grant_completed"
     GRANT_EXPIRED = "grant_expired"
+    UPLOAD_STORED = "upload_stored"
     API_KEY_CREATED = "api_key_created"
     API_KEY_FIRST_USED = "api_key_first_used"
     API_KEY_REVOKED = "api_key_revoked"

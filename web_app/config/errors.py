@@ -6,6 +6,7 @@
     ├── ApiKeyRefused           api_key_refused         401  unknown, expired or revoked, or its owner is inactive
     ├── CsrfFailed              csrf_failed             403
     ├── CollectionForbidden     collection_forbidden    403  also where there is none: existence is not told
+    ├── UploadsOverLimit        uploads_over_limit      403  more uploads under one grant than the collection allows
     ├── NotFound                not_found               404  also for what belongs to somebody else
     ├── ReceiptUnknownGrant     receipt_unknown_grant   404
     ├── MethodNotAllowed        method_not_allowed      405
@@ -60,6 +61,11 @@ class CsrfFailed(Problem):
 class CollectionForbidden(Problem):
     code, status, title = "collection_forbidden", 403, "No permission to upload there"
     detail = "There is no such collection, or you may not upload to it."
+
+
+class UploadsOverLimit(Problem):
+    code, status, title = "uploads_over_limit", 403, "Not so many uploads at once"
+    detail = "One grant of this collection is good for {limit}, {asked} were asked for."
 
 
 class NotFound(Problem):

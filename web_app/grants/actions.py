@@ -17,24 +17,34 @@ from web_app.collections import policies
 from web_app.collections.models import Collection
 from web_app.config import errors
 from web_app.grants.keys import receipt_verifier, token_signer
-from web_app.grants.models import Grant
+from web_app.grants.models import Grant, StoredUpload
 from web_app.grants.states import State
 from web_app.receipts.verify import Receipt, ReceiptError
 from web_app.tokens.claims import UploadClaims, cookie_digest
 
 
 def issue(
-    uploader: User, slug: str, *, size: int | None, sha256: str | None, binding: str | None, who: Who
+    uploader: User,
+    slug: str,
+    *,
+    size: int | None,
+    sha256: str | None,
+    binding: str | None,
+    who: Who,
+    max_uploads: int | None = None,
 ) -> tuple[Grant, str]:
-    """A grant and its token, which is kept nowhere. `binding` is the cookie's value, for a browser.
+    """A grant and its token, which is kept nowhere. `binding` is the cookie's value, for a browser. Without `max_uploads` it
+    is good for as many uploads as its collection allows.
 
-    Raises CollectionForbidden or SizeOverLimit.
+    Raises CollectionForbidden, SizeOverLimit or UploadsOverLimit.
     """
     collection = policies.open_to(uploader).filter(slug=slug).first()
     if collection is None:
         raise errors.CollectionForbidden
     if size is not None and size > collection.max_size:
         raise errors.SizeOverLimit(limit=collection.max_size, declared=size)
+    if max_uploads is not None and max_uploads > collection.max_uploads:
+        raise errors.UploadsOverLimit(limit=collection.max_uploads, asked=max_uploads)
     # Whole seconds: the token has no others, and the two must not disagree.
     now = timezone.now().replace(microsecond=0)
     with transaction.atomic():
@@ -42,6 +52,7 @@ def issue(
             uploader=uploader,
             collection=collection,
             max_size=collection.max_size,
+            max_uploads=max_uploads or collection.max_uploads,
             declared_size=size,
             declared_sha256=sha256 or "",
             bound_to_browser=binding is not None,
@@ -62,7 +73,7 @@ def renew(grant: Grant, upload_id: uuid.UUID, *, binding: str | None, who: Who) 
     """
     with transaction.atomic():
         grant = _for_update(grant.id)
-        if grant.state == State.COMPLETE:
+        if grant.state == State.COMPLETE or grant.stored.filter(pk=upload_id).exists():
             raise errors.AlreadyComplete
         if grant.state == State.CANCELLED:
             raise errors.GrantEnded
@@ -98,7 +109,7 @@ def _claims(
         expires=int(grant.expires_at.timestamp()),
         collection=collection.slug,
         max_size=grant.max_size,
-        max_uploads=collection.max_uploads,
+        max_uploads=grant.max_uploads,
         length=grant.declared_size,
         sha256=grant.declared_sha256 or None,
         media_types=tuple(collection.media_types),
@@ -132,10 +143,11 @@ def expire(grant: Grant, *, who: Who) -> bool:
     return True
 
 
-def complete(text: str, *, uploader: User | None, who: Who) -> Grant:
-    """Take a receipt; the same one again changes nothing. With `uploader`, only for a grant of theirs.
+def complete(text: str, *, uploader: User | None, who: Who) -> StoredUpload:
+    """Take a receipt; the same one again changes nothing. With `uploader`, only for a grant of theirs. The grant is complete
+    with the last upload that it allows.
 
-    Raises ReceiptInvalid, ReceiptUnknownGrant, ReceiptMismatch, or AlreadyComplete for another upload's receipt.
+    Raises ReceiptInvalid, ReceiptUnknownGrant, ReceiptMismatch, or AlreadyComplete for one upload too many.
     """
     try:
         receipt = receipt_verifier().verify(text)
@@ -144,20 +156,27 @@ def complete(text: str, *, uploader: User | None, who: Who) -> Grant:
     with transaction.atomic():
         grant = _for_update(uuid.UUID(receipt.grant), uploader)
         _check_that_it_fits(receipt, grant)
+        stored = list(grant.stored.all())
+        for upload in stored:
+            if str(upload.upload_id) == receipt.upload_id:
+                return upload
         if grant.state == State.COMPLETE:
-            if str(grant.upload_id) != receipt.upload_id:
-                raise errors.AlreadyComplete
-            return grant
-        grant.move_to(State.COMPLETE)
-        grant.upload_id = uuid.UUID(receipt.upload_id)
-        grant.size = receipt.size
-        grant.sha256 = receipt.sha256
-        grant.media_type = receipt.media_type
-        grant.receipt = text
-        grant.completed_at = receipt.durable_at
-        grant.save()
-        record(who, Action.GRANT_COMPLETED, "grant", grant.id)
-    return grant
+            raise errors.AlreadyComplete
+        upload = StoredUpload.objects.create(
+            upload_id=uuid.UUID(receipt.upload_id),
+            grant=grant,
+            size=receipt.size,
+            sha256=receipt.sha256,
+            media_type=receipt.media_type,
+            durable_at=receipt.durable_at,
+            receipt=text,
+        )
+        record(who, Action.UPLOAD_STORED, "upload", upload.upload_id)
+        if len(stored) + 1 == grant.max_uploads:
+            grant.move_to(State.COMPLETE)
+            grant.save()
+            record(who, Action.GRANT_COMPLETED, "grant", grant.id)
+    return upload
 
 
 def _for_update(grant_id: uuid.UUID, uploader: User | None = None) -> Grant:

@@ -17,20 +17,13 @@ class Grant(models.Model):
 
     # What the token says beyond the collection's limits at that time.
     max_size = models.BigIntegerField()
+    max_uploads = models.PositiveIntegerField(default=1)
     declared_size = models.BigIntegerField(null=True)
     declared_sha256 = models.CharField(max_length=64, blank=True)
     bound_to_browser = models.BooleanField()
     created_at = models.DateTimeField()
     start_by = models.DateTimeField()
     expires_at = models.DateTimeField()
-
-    # What the receipt says.
-    upload_id = models.UUIDField(null=True, unique=True)
-    size = models.BigIntegerField(null=True)
-    sha256 = models.CharField(max_length=64, blank=True)
-    media_type = models.CharField(max_length=255, blank=True)
-    receipt = models.TextField(blank=True)
-    completed_at = models.DateTimeField(null=True)
 
     class Meta:
         # UUIDv7 sorts by time.
@@ -47,3 +40,21 @@ class Grant(models.Model):
         """Only inside a transaction that read this row for update. Raises TransitionRefused."""
         check_transition(self.state, state)
         self.state = state
+
+
+class StoredUpload(models.Model):
+    """One object that a grant brought, as the services tier's receipt says."""
+
+    upload_id = models.UUIDField(primary_key=True, editable=False)
+    grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="stored")
+    size = models.BigIntegerField(help_text="bytes")
+    sha256 = models.CharField(max_length=64)
+    media_type = models.CharField(max_length=255)
+    durable_at = models.DateTimeField()
+    receipt = models.TextField(help_text="the JWS, as it was signed")
+
+    class Meta:
+        ordering = ["durable_at", "upload_id"]
+
+    def __str__(self) -> str:
+        return str(self.upload_id)

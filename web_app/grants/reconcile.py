@@ -5,6 +5,7 @@ The services tier is asked about each; its receipt is verified like one that a b
 
 import datetime
 import logging
+import uuid
 from collections import Counter
 
 from django.db.models import Q, QuerySet
@@ -34,7 +35,7 @@ def reconcile(api: InternalApi) -> Counter:
     """Counts: asked, completed, expired, waiting, refused. Raises StorageUnreachable or StorageRefused."""
     counts = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0)
     # A list: each grant is settled in a transaction of its own, and no cursor may stay open across those.
-    for grant in list(waiting().select_related("uploader")):
+    for grant in list(waiting().select_related("uploader").prefetch_related("stored")):
         counts["asked"] += 1
         counts[_settle(api, grant)] += 1
     return counts
@@ -43,8 +44,10 @@ def reconcile(api: InternalApi) -> Counter:
 def _settle(api: InternalApi, grant: Grant) -> str:
     try:
         receipts, is_running = _receipts_of(api, grant)
-        if receipts:
-            actions.complete(receipts[0], uploader=grant.uploader, who=COMMAND)
+        known = {upload.upload_id for upload in grant.stored.all()}
+        for upload_id in receipts.keys() - known:
+            actions.complete(receipts[upload_id], uploader=grant.uploader, who=COMMAND)
+        if receipts.keys() - known:
             return "completed"
     except (Problem, StorageAnswerBad) as exc:
         # One bad answer must not keep the others waiting; somebody has to look at it.
@@ -55,18 +58,18 @@ def _settle(api: InternalApi, grant: Grant) -> str:
     return "waiting"
 
 
-def _receipts_of(api: InternalApi, grant: Grant) -> tuple[list[str], bool]:
-    """Receipts of what was stored, oldest first, and whether something is still coming in."""
+def _receipts_of(api: InternalApi, grant: Grant) -> tuple[dict[uuid.UUID, str], bool]:
+    """Receipts of what was stored, and whether something is still coming in."""
     try:
         answer = api.ask("GET", f"grants/{grant.id}")
         uploads = answer["uploads"]
-        receipts = [one["receipt"] for one in uploads if one["receipt"] is not None]
+        receipts = {uuid.UUID(one["upload_id"]): one["receipt"] for one in uploads if one["receipt"] is not None}
         is_running = any(one["state"] not in _ENDED for one in uploads)
     except ObjectUnknown:
-        return [], False
-    except (KeyError, TypeError) as exc:
+        return {}, False
+    except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise StorageAnswerBad from exc
-    if not all(isinstance(one, str) for one in receipts):
+    if not all(isinstance(one, str) for one in receipts.values()):
         raise StorageAnswerBad
     return receipts, is_running
 

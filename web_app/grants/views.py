@@ -15,7 +15,7 @@ from web_app.config import errors
 from web_app.config.api import ApiView, json_answer, json_fields
 from web_app.grants import actions, policies
 from web_app.grants.keys import receipt_verifier
-from web_app.grants.models import Grant
+from web_app.grants.models import Grant, StoredUpload
 from web_app.grants.states import State
 from web_app.tokens.claims import SHA256
 
@@ -35,16 +35,25 @@ class Uploads(ApiView):
         return json_answer({"uploads": [shown(grant) for grant in page], "next": more})
 
     def post(self, request: HttpRequest) -> HttpResponse:
-        fields = json_fields(request, required={"collection": str}, optional={"size": int, "sha256": str})
-        size, sha256 = fields.get("size"), fields.get("sha256")
+        optional = {"size": int, "sha256": str, "max_uploads": int}
+        fields = json_fields(request, required={"collection": str}, optional=optional)
+        size, sha256, max_uploads = (fields.get(name) for name in optional)
         if size is not None and not 0 <= size < 2**63:
             raise errors.RequestMalformed("size must be a number of bytes.")
         if sha256 is not None and not SHA256.fullmatch(sha256):
             raise errors.RequestMalformed("sha256 must be 64 lower-case hexadecimal digits.")
+        if max_uploads is not None and max_uploads < 1:
+            raise errors.RequestMalformed("max_uploads must be 1 or more.")
         # A browser's URL ends up in logs and histories, so it is tied to the browser. Scripts have no cookies.
         binding = binding_of(request) if request.api_key is None else None
         grant, token = actions.issue(
-            request.user, fields["collection"], size=size, sha256=sha256, binding=binding, who=Who.asks(request)
+            request.user,
+            fields["collection"],
+            size=size,
+            sha256=sha256,
+            max_uploads=max_uploads,
+            binding=binding,
+            who=Who.asks(request),
         )
         response = json_answer(_shown_once(grant, token), status=201)
         response["Location"] = reverse("grants:one", args=[grant.id])
@@ -77,18 +86,22 @@ class UploadToken(ApiView):
 
 class UploadReceipt(ApiView):
     def get(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
-        grant = _own(request, grant_id)
-        if not grant.receipt:
+        stored = _own(request, grant_id).stored.all()
+        if "upload_id" in request.GET:
+            stored = stored.filter(pk=_uuid7(request.GET["upload_id"]))
+        upload = stored.last()
+        if upload is None:
             raise errors.NotFound("There is no receipt yet.")
-        response = HttpResponse(grant.receipt, content_type="application/jose")
-        response["Content-Disposition"] = f'attachment; filename="receipt-{grant.id}.jws"'
+        response = HttpResponse(upload.receipt, content_type="application/jose")
+        response["Content-Disposition"] = f'attachment; filename="receipt-{upload.upload_id}.jws"'
         return response
 
 
 class Receipts(ApiView):
     def post(self, request: HttpRequest) -> HttpResponse:
         fields = json_fields(request, required={"receipt": str}, optional={})
-        return json_answer(shown(actions.complete(fields["receipt"], uploader=request.user, who=Who.asks(request))))
+        upload = actions.complete(fields["receipt"], uploader=request.user, who=Who.asks(request))
+        return json_answer(shown(upload.grant, upload))
 
 
 class ReceiptKeys(ApiView):
@@ -100,21 +113,44 @@ class ReceiptKeys(ApiView):
         return response
 
 
-def shown(grant: Grant) -> dict:
-    """A grant as it is seen later: ids, sizes, digests, states."""
-    done = grant.state == State.COMPLETE
+def shown(grant: Grant, upload: StoredUpload | None = None) -> dict:
+    """A grant as it is seen later: ids, sizes, digests, states. What is said of one upload is said of the given one, or of
+    the newest that is stored.
+    """
+    stored = [_shown_upload(each) for each in grant.stored.all()]
+    one = _shown_upload(upload) if upload is not None else (stored[-1] if stored else _nothing_stored(grant))
     return {
         "id": str(grant.id),
         "state": _state_now(grant),
         "collection": grant.collection.slug,
-        "size": grant.size if done else grant.declared_size,
-        "sha256": (grant.sha256 if done else grant.declared_sha256) or None,
-        "media_type": grant.media_type or None,
+        "max_uploads": grant.max_uploads,
         "created_at": _moment(grant.created_at),
-        "completed_at": _moment(grant.completed_at),
         "expires_at": _moment(grant.expires_at),
-        "upload_id": str(grant.upload_id) if grant.upload_id else None,
-        "receipt_url": settings.PUBLIC_URL + reverse("grants:receipt", args=[grant.id]) if done else None,
+        **one,
+        "uploads": stored,
+    }
+
+
+def _shown_upload(upload: StoredUpload) -> dict:
+    path = reverse("grants:receipt", args=[upload.grant_id])
+    return {
+        "upload_id": str(upload.upload_id),
+        "size": upload.size,
+        "sha256": upload.sha256,
+        "media_type": upload.media_type,
+        "completed_at": _moment(upload.durable_at),
+        "receipt_url": f"{settings.PUBLIC_URL}{path}?upload_id={upload.upload_id}",
+    }
+
+
+def _nothing_stored(grant: Grant) -> dict:
+    return {
+        "upload_id": None,
+        "size": grant.declared_size,
+        "sha256": grant.declared_sha256 or None,
+        "media_type": None,
+        "completed_at": None,
+        "receipt_url": None,
     }
 
 
@@ -129,6 +165,7 @@ def _shown_once(grant: Grant, token: str) -> dict:
         "start_by": _moment(grant.start_by),
         "expires_at": _moment(grant.expires_at),
         "max_size": grant.max_size,
+        "max_uploads": grant.max_uploads,
         "media_types": grant.collection.media_types,
     }
 

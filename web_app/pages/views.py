@@ -1,12 +1,14 @@
 """The data manager's pages. What happens to files happens in the browser (static/pages/) and on the services tier."""
 
 import uuid
+from collections.abc import Iterable
 
+from django.conf import settings
 from django.contrib.auth.decorators import login_required
+from django.db.models import Q
 from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
 from django.shortcuts import render
-from django.urls import reverse
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
@@ -57,7 +59,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
     older = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
     context = {
         "page": "uploads",
-        "grants": [_row(grant) for grant in found[:_PAGE]],
+        "rows": _rows(found[:_PAGE]),
         "older": older,
         "newest": not before,
     }
@@ -69,7 +71,7 @@ def uploads(request: HttpRequest) -> HttpResponse:
 @login_required
 def recent(request: HttpRequest) -> HttpResponse:
     """The list under the upload page, fetched anew by the page when a file is stored."""
-    return render(request, "pages/_uploads.html", {"grants": _recent(request)})
+    return render(request, "pages/_uploads.html", {"rows": _recent(request)})
 
 
 @require_safe
@@ -91,20 +93,30 @@ def signed_in(request: HttpRequest) -> HttpResponse:
 
 def _recent(request: HttpRequest) -> list[dict]:
     """Without what was given up, such as a file of the wrong type: the page has just said so, and nothing is stored."""
-    return [_row(grant) for grant in visible_to(request.user).exclude(state=State.CANCELLED)[:_RECENT]]
+    told = visible_to(request.user).filter(~Q(state=State.CANCELLED) | Q(stored__isnull=False)).distinct()
+    return _rows(told[:_RECENT])[:_RECENT]
 
 
-def _row(grant: Grant) -> dict:
-    """The web API's view of a grant, with what only a person needs."""
-    row = shown(grant)
-    return {
-        **row,
-        "collection_title": grant.collection.title,
-        "moment": grant.completed_at or grant.created_at,
-        "state_text": _STATE_TEXTS[State(row["state"])],
+def _rows(grants: Iterable[Grant]) -> list[dict]:
+    """A row for each file that is stored, newest first, and one for a grant that may still bring some, or brought none."""
+    return [row for grant in grants for row in _rows_of(grant)]
+
+
+def _rows_of(grant: Grant) -> list[dict]:
+    said = shown(grant)
+    common = {"collection_title": grant.collection.title}
+    rows = []
+    if grant.state != State.COMPLETE:
+        text = _STATE_TEXTS[State(said["state"])]
+        rows.append(
+            {**said, **common, "moment": grant.created_at, "state_text": text, "sha256": None, "receipt_path": None}
+        )
+    for upload, each in zip(reversed(grant.stored.all()), reversed(said["uploads"]), strict=True):
+        done = {"state": State.COMPLETE, "state_text": _STATE_TEXTS[State.COMPLETE], "moment": upload.durable_at}
         # A path, not the API's absolute URL: the page is right wherever the browser found it.
-        "receipt_path": reverse("grants:receipt", args=[grant.id]) if row["receipt_url"] else None,
-    }
+        path = each["receipt_url"].removeprefix(settings.PUBLIC_URL)
+        rows.append({**each, **common, **done, "id": each["upload_id"], "receipt_path": path})
+    return rows
 
 
 def _grant_id(text: str) -> uuid.UUID:

@@ -18,7 +18,7 @@ export class WebApi {
 
   /** One after the other: the first answer sets the cookie that this browser's later tokens are bound to. */
   createGrant(collection, size, signal) {
-    const create = () => this.#send("POST", "/api/v1/uploads", { collection, size }, signal);
+    const create = () => this.#send("POST", "/api/v1/uploads", { collection, size, max_uploads: 1 }, signal);
     const grant = this.#creating.then(create, create);
     this.#creating = grant;
     return grant;

@@ -83,7 +83,10 @@ export class Row {
     this.#parts.type.textContent = upload.media_type;
     showTime(this.#parts.time, upload.durable_at);
     this.#parts.receipt.hidden = receiptUrl === null;
-    if (receiptUrl !== null) this.#parts.receipt.href = new URL(receiptUrl, location.origin).pathname;
+    if (receiptUrl !== null) {
+      const { pathname, search } = new URL(receiptUrl, location.origin);
+      this.#parts.receipt.href = pathname + search;
+    }
   }
 
   #animate() {
