@@ -18,6 +18,10 @@ from .errors import Problem
 _SETTLE = 0.1  # seconds before the first read
 _DRAIN_FOR = 5.0  # seconds of reading at most
 
+# nginx/maps/upload-route.conf (1) says the same of its own refusals.
+_GIVEN_UP_UPON = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
+_COME_BACK = 5  # seconds
+
 
 class DrainingResponse(HttpResponse):
     """A response after which the rest of the request's body is read and dropped."""
@@ -42,20 +46,26 @@ class DrainingResponse(HttpResponse):
 
 def problem_response(problem: Problem, request) -> HttpResponse:
     """The RFC 9457 answer, with Retry-After and Allow where they belong."""
-    content = json.dumps(problem.document()).encode()
+    status, retry_after = problem.status, problem.retry_after
+    if _would_end_a_tus_client(problem, request):
+        status, retry_after = HTTPStatus.LOCKED, retry_after or _COME_BACK
+    content = json.dumps({**problem.document(), "status": int(status)}).encode()
     kind = partial(DrainingResponse, environ=request.META) if _body_is_unread(request) else HttpResponse
-    # After any other refusal of its HEAD tus-js-client begins at byte 0; after this one it asks again.
-    status = HTTPStatus.LOCKED if _asks_by_tus(request) and problem.retry_after is not None else problem.status
     response = kind(content, status=status, content_type="application/problem+json", reason=problem.reason)
-    if problem.retry_after is not None:
-        response["Retry-After"] = str(problem.retry_after)
+    if retry_after is not None:
+        response["Retry-After"] = str(retry_after)
     if allowed := getattr(problem, "allowed", None):
         response["Allow"] = ", ".join(allowed)
     return response
 
 
-def _asks_by_tus(request) -> bool:
-    return request.method == "HEAD" and "HTTP_TUS_RESUMABLE" in request.META
+def _would_end_a_tus_client(problem: Problem, request) -> bool:
+    """After a refusal of its HEAD tus-js-client begins at byte 0, after a 4xx of anything else it gives up: all but 423, and
+    409. So what passes is told as 423, upon which it asks again.
+    """
+    if "HTTP_TUS_RESUMABLE" not in request.META:
+        return False
+    return problem.status in _GIVEN_UP_UPON or (request.method == "HEAD" and problem.retry_after is not None)
 
 
 def _body_is_unread(request) -> bool:

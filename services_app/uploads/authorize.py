@@ -41,6 +41,8 @@ def _judge(meta: dict, claims) -> None:
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
     if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
         policies.may_upload(claims, _ietf_length(meta, length, coding))
+        if length.isdecimal() and int(length) > policies.size_limit(claims):
+            raise errors.TooLarge  # the first part alone
     elif method == "PUT":
         policies.may_upload(claims, headers.body_length(length, coding))
     elif method == "PATCH":

@@ -36,13 +36,13 @@ def begin(request):
     if new.concat.startswith("final;"):
         if size != 0:
             raise errors.RequestMalformed
-        upload = concat.create_final(claims, new)
+        upload = concat.create_final(claims, new, _base(meta))
         request.upload_id = upload.id
     else:
         if size != 0 and new.protocol == Protocol.TUS:
             tus.check_body_type(meta)
-            if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
-                raise errors.TooLarge
+        if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
+            raise errors.TooLarge
         receiving = size != 0 or append.final or new.length == 0
         upload, gave_way = actions.create(claims, new, receiving=receiving)
         request.upload_id = upload.id
@@ -67,17 +67,26 @@ def append(request, upload_id: uuid.UUID):
     if request.method != "PATCH":
         raise errors.MethodNotAllowed("PATCH", "GET", "HEAD", "DELETE", "OPTIONS")
     claims, meta = token_claims(request), request.META
-    offset, append = _parsed_append(request)
-    _tell_limits(request, claims)
+    if ietf.is_spoken(meta):
+        request.extra_headers["Upload-Complete"] = "?0"
+        _tell_limits(request, claims)
+    else:
+        _speak_tus(request)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
     if upload.concat.startswith("final;"):
         raise errors.FinalUpload
+    try:
+        offset, append = _parsed_append(meta)
+    except errors.Problem:
+        _tell_expiry(request, upload)
+        raise
     size = _body_size(meta)
     if upload.state == State.COMMITTED and not upload.terminated:
         if offset != upload.offset:
             raise errors.WrongOffset(upload.offset, offset)
         if size == 0 and append.final == ietf.is_spoken(meta):
+            ietf.total_length(meta, offset)
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     if recover.has_expired(upload):
         recover.settle(upload)
@@ -86,8 +95,9 @@ def append(request, upload_id: uuid.UUID):
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)
-        _learn_length(request, upload, claims)
         _check_room(request, upload, claims, size)
+        _learn_length(request, upload, claims)
+        _check_room(request, upload, claims, size)  # with the length that is known now
     except errors.LengthExceeded as exc:
         actions.abort(upload, exc.code)
         current_store().discard(upload.id)
@@ -116,16 +126,13 @@ def _parsed(request) -> tuple[actions.NewUpload, Append]:
     raise errors.RequestMalformed
 
 
-def _parsed_append(request) -> tuple[int, Append]:
-    meta = request.META
+def _parsed_append(meta: dict) -> tuple[int, Append]:
     if ietf.is_spoken(meta):
-        request.extra_headers["Upload-Complete"] = "?0"
         offset = ietf.number(meta, "HTTP_UPLOAD_OFFSET")
         if offset is None:
             raise errors.RequestMalformed
         ietf.check_body_type(meta)
         return offset, ietf.append(meta)
-    _speak_tus(request)
     tus.check_body_type(meta)
     return tus.number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
 
@@ -154,12 +161,8 @@ def _tell_expiry(request, upload: Upload) -> None:
 
 
 def _speak_tus(request) -> None:
-    request.extra_headers.update({"Tus-Resumable": tus.VERSION})
-    try:
-        tus.check_version(request.META)
-    except errors.VersionUnsupported:
-        request.extra_headers["Tus-Version"] = tus.VERSION
-        raise
+    request.extra_headers["Tus-Resumable"] = tus.VERSION
+    tus.check_version(request.META)
 
 
 def _learn_length(request, upload: Upload, claims: Claims) -> None:
@@ -204,8 +207,13 @@ def _answer(request, upload: Upload, claims: Claims, *, status: int) -> HttpResp
     if done:
         request.extra_headers["Repr-Digest"] = headers.digest_field(upload.sha256)
     if status == 201:
-        request.extra_headers["Location"] = f"{meta.get('HTTP_X_UPLOAD_BASE', '/u')}/{upload.id}"
+        request.extra_headers["Location"] = f"{_base(meta)}/{upload.id}"
     return JsonResponse(render.one(upload), status=status) if done and status != 204 else HttpResponse(status=status)
+
+
+def _base(meta: dict) -> str:
+    """The URL below which the uploads of this token live, as their sender spells it."""
+    return meta.get("HTTP_X_UPLOAD_BASE", "/u")
 
 
 def pace() -> Pace:

@@ -14,13 +14,13 @@ from .receive import check_whole, commit
 from .states import State
 
 
-def create_final(claims: Claims, new: actions.NewUpload) -> Upload:
-    """Put the finished parts that `new.concat` names together, in that order, and commit the result.
+def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
+    """Put the finished parts that `new.concat` names together, in that order, and commit the result. `base`: see tus.part_ids.
 
     Parts may be used again, and are removed once they expire. Raises RequestMalformed for a part that is unknown, of
     another token, no part, or not finished, and whatever a commit raises.
     """
-    parts = [_part(claims, part_id) for part_id in tus.part_ids(new.concat)]
+    parts = [_part(claims, part_id) for part_id in tus.part_ids(new.concat, base)]
     length = sum(part.offset for part in parts)
     policies.check_length(claims, length)
     upload, gave_way = actions.create(claims, new, receiving=True)

@@ -224,7 +224,7 @@ class TooLarge(Problem):
 class AppendTooLarge(TooLarge):
     """More bytes than the upload has left. Where it stood before, it can go on."""
 
-    detail = "These are more bytes than the upload has left. Nothing of this request was kept."
+    detail = "These are more bytes than the upload has left. HEAD tells where it stands."
 
 
 class TypeRefused(Problem):

@@ -28,6 +28,8 @@ class ProblemMiddleware:
         for name, value in request.extra_headers.items():
             response[name] = value
         response["Cache-Control"] = "no-store"
+        if not response.content:
+            del response["Content-Type"]
         if request.method == "HEAD":
             # A POST that means HEAD (tus) has an answer whose length would be waited for.
             del response["Content-Length"]
@@ -40,6 +42,8 @@ class ProblemMiddleware:
         problem = problem_of(exc, request)
         if isinstance(problem, errors.WrongOffset):
             request.extra_headers["Upload-Offset"] = str(problem.offset)
+        if isinstance(problem, errors.VersionUnsupported):
+            request.extra_headers["Tus-Version"] = tus.VERSION
         if isinstance(problem, errors.AppendTypeRefused):
             request.extra_headers["Accept-Patch"] = f"{tus.BODY_TYPE}, {ietf.BODY_TYPE}"  # RFC 5789 section 2.2
         return problem_response(problem, request)

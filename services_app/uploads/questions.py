@@ -1,10 +1,12 @@
 """The views of the control listener for senders: where does it stand, would you take this, forget it."""
 
+import contextlib
 import uuid
 
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
+from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
 from . import actions, errors, headers, media, policies, render, takeover
@@ -40,12 +42,15 @@ def one_upload(request, upload_id: uuid.UUID):
     if request.method == "OPTIONS":
         return _options(ONE_UPLOAD, claims)
     if tus.is_other_version(request.META):
-        request.extra_headers["Tus-Version"] = tus.VERSION
         raise errors.VersionUnsupported
     render.settle(claims.jti)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
+    if upload.protocol == Protocol.TUS:
+        request.extra_headers["Tus-Resumable"] = tus.VERSION
     if request.method == "DELETE":
+        if upload.protocol == Protocol.TUS:
+            tus.check_version(request.META)
         return _cancel(upload)
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*ONE_UPLOAD)
@@ -66,15 +71,26 @@ def _standing(upload: Upload) -> Upload:
     upload = takeover.interrupt(upload.id)
     if upload.state in RUNNING:
         raise errors.UploadInProgress
+    if upload.state == State.WAITING and _are_bytes_lost(upload):
+        with contextlib.suppress(actions.LeaseLost):
+            actions.abort(upload, errors.UploadGone.code)
+        raise errors.UploadGone
     if upload.terminated or upload.state not in (State.WAITING, State.COMMITTED):
         raise errors.of_ended(upload)
     return upload
 
 
+def _are_bytes_lost(upload: Upload) -> bool:
+    """Whether less lies in staging than was promised. While the store is away nobody can tell."""
+    with contextlib.suppress(StoreError):
+        return (current_store().staged_size(upload.id) or 0) < upload.offset
+    return False
+
+
 def _offset_fields(request, upload: Upload, limit: int) -> dict[str, str]:
     fields = ietf.state_headers(upload, limit)
     if "HTTP_TUS_RESUMABLE" in request.META or upload.protocol == Protocol.TUS:
-        fields |= {"Tus-Resumable": tus.VERSION, **tus.state_headers(upload)}
+        fields |= tus.state_headers(upload)
     return fields
 
 

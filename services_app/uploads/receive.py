@@ -46,12 +46,14 @@ _NOT_TAKEN = (
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
 
-    `checksum` is an algorithm of hashlib and the digest that this body must have. The problems are how its protocol puts
-    it that the digest is another one, that there are more bytes than announced, or than any upload may have here.
+    `checksums` are algorithms of hashlib and the digests that this body must have; `sha256` (hex) is what the whole must have. The
+    problems are how its protocol puts it that a digest of the body is another one, that there are more bytes than announced,
+    or than any upload may have here.
     """
 
     final: bool = False
-    checksum: tuple[str, bytes] | None = None
+    checksums: tuple[tuple[str, bytes], ...] = ()
+    sha256: str | None = None
     checksum_problem: type[errors.Problem] = errors.ChecksumDiffers
     excess_problem: type[errors.Problem] = errors.LengthDiffers
     limit_problem: type[errors.Problem] = errors.TooLarge
@@ -66,9 +68,12 @@ class _Running:
         self.media_type = upload.media_type
         self.digest = prefix.digest_of(upload, staged)
 
-    def save(self) -> None:
-        """Make everything so far durable, and promise it."""
-        actions.checkpoint(self.upload, **self._made_durable())
+    def save(self, *, length: bool = True) -> None:
+        """Make everything so far durable, and promise it; a length that came with it only if it is to be believed."""
+        safe = self._made_durable()
+        if not length:
+            del safe["length"]
+        actions.checkpoint(self.upload, **safe)
 
     def save_and_wait(self) -> None:
         """The same at the end of a request, in one transaction with the change of state."""
@@ -132,9 +137,9 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
         running = _Running(upload, staged)
         try:
             _take(running, body, claims, append, writer)
-        except _INTERRUPTED:
-            if append.checksum is None:
-                running.save()
+        except (*_INTERRUPTED, errors.AppendTooLarge) as exc:
+            if not append.checksums:
+                running.save(length=not isinstance(exc, errors.AppendTooLarge))
             raise
         # The draft's uploads are complete when their sender says so, all others when their length is reached.
         complete = append.final or (upload.protocol != Protocol.IETF and staged.size == upload.length)
@@ -145,6 +150,8 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
             running.save()
             raise errors.LengthNotReached
         sha256 = running.digest.hexdigest()
+        if append.sha256 not in (None, sha256):
+            raise errors.DigestDiffers
         media_type = check_whole(upload, claims, staged, running.media_type, sha256)
         staged.finish()
         actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
@@ -169,7 +176,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
     """Bring the whole body into staging."""
     staged, upload = running.staged, running.upload
     limit = policies.most_bytes(claims, upload)
-    checksum = hashlib.new(append.checksum[0]) if append.checksum else None
+    checksums = [hashlib.new(algorithm) for algorithm, _ in append.checksums]
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
     save_at, log_at = time.monotonic() + CHECKPOINT_EVERY, PROGRESS_EVERY
     while count := body.fill(buffer):
@@ -179,13 +186,13 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             raise append.limit_problem if upload.length is None else append.excess_problem
         chunk = buffer[:count]
         running.digest.update(chunk)
-        if checksum is not None:
+        for checksum in checksums:
             checksum.update(chunk)
         staged.write(chunk)
         if not running.media_type and staged.size >= media.SNIFF_BYTES:
             running.media_type = _accepted_type(staged, claims)
         # Bytes under a checksum are not promised before it was compared.
-        if checksum is None and time.monotonic() >= save_at:
+        if not checksums and time.monotonic() >= save_at:
             running.save()
             save_at = time.monotonic() + CHECKPOINT_EVERY
         if body.received >= log_at:
@@ -193,7 +200,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             log_at = body.received + PROGRESS_EVERY
         if stopping:
             raise errors.BodyCutOff
-    if checksum is not None and checksum.digest() != append.checksum[1]:
+    if [checksum.digest() for checksum in checksums] != [digest for _, digest in append.checksums]:
         staged.cut(running.started_at)
         raise append.checksum_problem
 

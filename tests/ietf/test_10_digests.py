@@ -52,6 +52,28 @@ def test_the_known_one_among_several_is_compared(begun):
     assert begun.append(5, BODY, content_digest=both).status == 422
 
 
+@pytest.mark.parametrize("wrong", ["sha-256", "sha-512"])
+def test_of_several_digests_each_is_compared(begun, wrong):
+    both = ", ".join(field(name, b"other" if name == wrong else BODY) for name in ("sha-256", "sha-512"))
+    assert begun.append(5, BODY, content_digest=both).status == 422
+    assert begun.append(5, BODY, content_digest=both.replace(field(wrong, b"other"), field(wrong, BODY))).status == 204
+
+
+def test_of_two_digests_of_one_kind_the_last_counts(begun):
+    """RFC 9651, section 4.2.2."""
+    good, bad = field("sha-256", BODY), field("sha-256", b"other")
+    assert begun.append(5, BODY, content_digest=f"{good}, {bad}").status == 422
+    assert begun.append(5, BODY, content_digest=f"{bad}, {good}").status == 204
+
+
+def test_a_digest_of_the_whole_may_come_with_the_last_bytes(begun, nothing_stored):
+    reply = begun.append(5, BODY, complete="?1", repr_digest=field("sha-256", b"hello WORLD"))
+    assert (reply.status, reply.json()["code"], reply.headers["Upload-Complete"]) == (422, "digest_differs", "?1")
+    nothing_stored(begun.location.rsplit("/", 1)[1])
+    begun.create(b"hello")
+    assert begun.append(5, BODY, complete="?1", repr_digest=field("sha-256", b"hello world")).status == 201
+
+
 @pytest.mark.parametrize("value", ["sha-256=abc", "sha-256=:AAAA:", "sha-512", "SHA-256=:!!:", "sha-256=::"])
 def test_a_digest_that_cannot_be_read_is_400_and_changes_nothing(begun, value):
     assert begun.append(5, BODY, content_digest=value).status == 400

@@ -3,6 +3,8 @@
 import itertools
 import time
 
+import pytest
+
 from tests.ietf.speaker import limits, slowly
 
 
@@ -77,3 +79,12 @@ def test_an_append_that_learns_a_length_over_the_limit_is_413_and_changes_nothin
 def assert_too_large(reply) -> None:
     assert (reply.status, reply.headers["Upload-Complete"]) == (413, "?0")
     assert limits(reply)["max-size"] == 10
+
+
+@pytest.mark.parametrize("length", [{}, {"upload_length": 11}])
+def test_a_first_part_over_the_limit_is_refused_before_it_is_sent(speak, length):
+    client = speak(max_size=10)
+    with client.hang("POST", client.home, b"", 11, upload_complete="?0", **length) as wire:
+        answer = wire.recv(4096)
+    assert answer.startswith(b"HTTP/1.1 413 ")
+    assert b"upload-limit: max-size=10\r\n" in answer.lower()

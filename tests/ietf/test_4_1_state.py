@@ -1,5 +1,7 @@
 """Sections 4.1.1 Offset, 4.1.2 Completeness and 4.1.3 Length."""
 
+import os
+
 import pytest
 
 from tests.ietf.speaker import PROBLEM, slowly
@@ -153,3 +155,12 @@ def assert_inconsistent(reply) -> None:
 
 
 KIND = "application/partial-upload"
+
+
+def test_an_upload_whose_bytes_are_lost_is_deactivated_before_an_offset_is_told(stack, begun):
+    begun.append(5, b" world")
+    os.truncate(stack.nas / "staging" / begun.location.rsplit("/", 1)[1], 3)
+    for method in ("HEAD", "GET"):
+        assert begun.ask(method).status == 410
+    assert begun.append(11, b"!").status == 410
+    assert begun.create(b"anew", complete="?1").status == 201

@@ -54,6 +54,12 @@ def test_a_mismatching_offset_on_a_completed_upload_is_409_with_the_right_one_an
     assert (reply.status, reply.headers["Upload-Offset"], reply.headers["Upload-Complete"]) == (409, "5", "?0")
 
 
+def test_no_answer_is_replayed_to_another_length(begun):
+    begun.append(5, b" world", complete="?1")
+    reply = begun.append(11, complete="?1", upload_length=12)
+    assert (reply.status, reply.json()["code"]) == (400, "inconsistent_length")
+
+
 def test_the_final_answer_is_replayed_to_an_empty_append_at_the_end(begun):
     final = begun.append(5, b" world", complete="?1")
     again = begun.append(11, complete="?1")
@@ -103,15 +109,20 @@ def test_the_length_of_an_append_is_recorded(begun):
     assert begun.ask().headers["Upload-Length"] == "11"
 
 
-def test_the_length_is_enforced_against_content_length(client):
+COMPLETE = pytest.mark.parametrize("complete", ["?0", "?1"])
+
+
+@COMPLETE
+def test_the_length_is_enforced_against_content_length(client, complete):
     client.create(b"hello", upload_length=11)
-    assert client.append(5, b"x" * 7).status == 400
+    assert client.append(5, b"x" * 7, complete=complete).status == 400
     assert_invalid(client)
 
 
-def test_the_length_is_enforced_against_chunked_content(client):
+@COMPLETE
+def test_the_length_is_enforced_against_chunked_content(client, complete):
     client.create(b"hello", upload_length=11)
-    reply = client.append(5, slowly(b"x" * 6, b"x"), chunked=True)
+    reply = client.append(5, slowly(b"x" * 6, b"x"), chunked=True, complete=complete)
     assert (reply.status, reply.headers["Upload-Complete"]) == (400, "?0")
     assert reply.json()["type"] == PROBLEM + "inconsistent-upload-length"
     assert_invalid(client)
@@ -146,6 +157,11 @@ def test_content_codings_are_kept_and_offsets_count_coded_bytes(client, stored):
 def test_transfer_codings_do_not_count_towards_the_offset(client):
     client.create([b"he", b"l", b"lo"], chunked=True)
     assert client.offset() == 5
+
+
+def test_an_answer_without_content_has_no_type_of_content(begun):
+    for reply in (begun.append(5, b"!"), begun.ask()):
+        assert (reply.body, reply.headers["Content-Type"]) == (b"", None)
 
 
 def test_there_is_no_redirect_and_no_104(begun):

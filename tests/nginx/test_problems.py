@@ -6,7 +6,7 @@ import pytest
 
 from services_app.tokens.errors import TokenRefused
 from services_app.uploads.errors import Problem, Unauthorised, table
-from tests.nginx.rig import GRANT, TOKEN, TREE
+from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD
 
 # A wrong client certificate between our own tiers is a fault of ours, which the sender is told as such.
 NEVER_TOLD = {"peer_forbidden"}
@@ -52,6 +52,33 @@ def test_a_verdict_becomes_the_document_that_the_services_tier_would_send(rig, c
 
 
 @pytest.mark.parametrize(
+    ("method", "path", "code"),
+    [
+        ("PATCH", f"/u/{TOKEN}/{UPLOAD}", "slow_down"),
+        ("PATCH", f"/u/{TOKEN}/{UPLOAD}", "too_slow"),
+        ("POST", f"/u/{TOKEN}", "slow_down"),
+        ("HEAD", f"/u/{TOKEN}/{UPLOAD}", "busy"),
+    ],
+)
+def test_what_would_end_a_tus_client_for_good_is_told_as_423(rig, method, path, code):
+    rig.refuse(code)
+    others, tus = rig.ask(method, path), rig.ask(method, path, {"Tus-Resumable": "1.0.0"})
+    assert others.status == table()[code]
+    assert (tus.status, tus.header("Tus-Resumable")) == (423, "1.0.0")
+    if method != "HEAD":
+        assert (tus.json()["status"], tus.code()) == (423, code)
+
+
+@pytest.mark.parametrize("complete", [":?1:", ":?0:", ":?1"])
+def test_a_field_of_the_draft_cannot_be_made_to_look_like_a_refusal(rig, complete):
+    path = f"/u/{TOKEN}/{UPLOAD}"
+    rig.uploads.answers[f"/u/{UPLOAD}"] = (400, {"Upload-Complete": "?0"}, b"{}")
+    answer = rig.ask("PATCH", path, {"Upload-Complete": complete}, b"12345")
+    assert answer.status == 400
+    assert [value for name, value in answer.headers if name.lower() == "upload-complete"] == ["?0"]
+
+
+@pytest.mark.parametrize(
     "verdict", ["peer_forbidden", "made_up", "../x", "not_found x", "", None, "%6eot_found", "NOT_FOUND"]
 )
 def test_a_verdict_that_is_not_in_the_list_is_a_fault_of_ours(rig, verdict):
@@ -88,7 +115,7 @@ def test_the_question_tells_what_the_request_is_about(rig):
         "x-upload-method": "PUT",
         "x-upload-path": "/",
         "x-upload-length": "5",
-        "x-upload-base": f"/u/{TOKEN}",
+        "x-upload-base": f"https://localhost:{rig.port}/u/{TOKEN}",
     }
     assert question.size == 0
 

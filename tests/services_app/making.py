@@ -150,12 +150,12 @@ def begun(claims, new, *, receiving=True):
     return upload
 
 
-def received(body, claims, new, *, final=True, checksum=None):
+def received(body, claims, new, *, final=True, checksums=()):
     """A new upload after one request with this body: committed, waiting, or the Problem that it met."""
     from services_app.uploads import receive
 
     upload = begun(claims, new)
-    receive.receive(upload, body, claims, receive.Append(final=final, checksum=checksum))
+    receive.receive(upload, body, claims, receive.Append(final=final, checksums=checksums))
     return upload
 
 

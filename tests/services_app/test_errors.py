@@ -1,8 +1,10 @@
 """The table of problems: in the code, in the documentation and in the modules' own trees it is one and the same."""
 
 import inspect
+import json
 import re
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
@@ -10,6 +12,7 @@ from services_app.ledger import record
 from services_app.store import errors as store_errors
 from services_app.tokens import errors as token_errors
 from services_app.uploads import errors
+from services_app.uploads.answers import problem_response
 from services_app.uploads.middleware import as_problem
 from services_app.uploads.models import Grant, Upload
 
@@ -135,3 +138,21 @@ def test_every_event_of_the_ledger_fits_into_its_column():
     from services_app.ledger.models import Entry
 
     assert max(map(len, record.EVENTS)) <= Entry._meta.get_field("event").max_length
+
+
+@pytest.mark.parametrize("problem", [errors.TooSlow, errors.DeadlinePassed, errors.SlowDown])
+@pytest.mark.parametrize("method", ["PATCH", "POST", "HEAD"])
+def test_a_tus_client_is_told_423_where_it_would_give_up(problem, method):
+    others, tus = (
+        problem_response(problem(), SimpleNamespace(method=method, META=meta, body_reader=None))
+        for meta in ({}, {"HTTP_TUS_RESUMABLE": "1.0.0"})
+    )
+    assert (others.status_code, json.loads(others.content)) == (problem.status, problem().document())
+    assert (tus.status_code, json.loads(tus.content)) == (423, {**problem().document(), "status": 423})
+    assert int(tus["Retry-After"]) > 0
+
+
+def test_what_does_not_pass_keeps_its_status_for_a_tus_client_as_well():
+    request = SimpleNamespace(method="PATCH", META={"HTTP_TUS_RESUMABLE": "1.0.0"}, body_reader=None)
+    assert problem_response(errors.TooLarge(), request).status_code == 413
+    assert problem_response(errors.StoreUnavailable(), request).status_code == 503

@@ -2,6 +2,7 @@
 
 import hashlib
 import os
+import urllib.parse
 import uuid
 
 import pytest
@@ -96,6 +97,8 @@ def test_many_more_parts_may_be_named_when_the_token_is_not_in_the_url(stack):
 def test_an_append_to_a_final_upload_is_403_and_changes_nothing(tus, method):
     a, b = part(tus, b"hello"), part(tus, b" world")
     url = tus.post(final(a, b))["Location"]
+    for odd in ({"Content-Type": "text/plain"}, {"Upload-Offset": None}, {"Upload-Checksum": "crc32 AAAA"}):
+        assert tus.patch(url, 0, b"!", odd).status == 403
     for offset in (0, 5, 11):
         assert tus.patch(url, offset, b"more").status == 403
     assert tus.patch(url, 11).status == 403
@@ -172,6 +175,27 @@ def test_what_is_no_part_cannot_be_put_together(stack, tus):
         assert tus.post(final(a, url)).status == 400, url
         assert tus.post(final(url)).status == 400, url
     assert tus.offset(a) == 5
+
+
+@pytest.mark.parametrize(
+    "spelled",
+    [
+        "{a},{b}",
+        "{a}\t{b}",
+        "{a}/ {b}",
+        "{a} https://elsewhere.example{path}",
+        "{a} http://localhost{path}",
+        "{a} /files{path}",
+        "{a} {b}?x=1",
+        "{a} {id}",
+    ],
+)
+def test_a_url_that_is_not_understood_is_400_and_never_left_out(tus, spelled):
+    a, b = part(tus, b"hello"), part(tus, b" world")
+    path = urllib.parse.urlsplit(b).path
+    urls = spelled.format(a=a, b=b, path=path, id=path.rpartition("/")[2])
+    assert tus.post({"Upload-Concat": f"final;{urls}"}).status == 400
+    assert tus.stored(tus.post(final(a, path))["Location"]) == b"hello world"
 
 
 @pytest.mark.parametrize(

@@ -188,3 +188,16 @@ def _wait_until_it_runs(tus, url: str) -> None:
     """nginx drops a request whose client is gone before it was passed on; and what is under way must arrive."""
     wait_for(lambda: tus.state(url)["state"] == "receiving")
     time.sleep(0.3)
+
+
+@pytest.mark.parametrize("chunked", [False, True])
+def test_of_more_bytes_than_are_left_those_that_came_before_are_kept(tus, chunked):
+    """At once where their number is announced; in a chunked body it shows at the last of them."""
+    body = bytes(range(250)) * 20_000
+    url = tus.create(len(body))
+    answer = tus.patch(url, 0, body + b"!", chunked=chunked)
+    assert (answer.status, answer.code) == (413, "too_large")
+    at = tus.offset(url)
+    assert at > 1_000_000 if chunked else at == 0
+    assert tus.patch(url, at, body[at:]).status == 204
+    assert tus.stored(url) == body

@@ -56,8 +56,10 @@ def test_an_append_that_is_refused_says_when_the_upload_expires(tus, url):
         tus.patch(url, 5, b"x" * 300_000, chunked=True),
         tus.patch(url, 5, b"w", checksum(b"other")),
         tus.patch(url, 5, b"w", {"Upload-Length": "11"}),
+        tus.patch(url, 5, b"w", {"Content-Type": "text/plain"}),
+        tus.patch(url, None, b"w"),
     ]
-    assert [answer.status for answer in refused] == [409, 413, 413, 460, 400]
+    assert [answer.status for answer in refused] == [409, 413, 413, 460, 400, 415, 400]
     assert all(expires(answer) > datetime.now(UTC) for answer in refused)
 
 

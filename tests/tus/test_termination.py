@@ -8,7 +8,13 @@ from tests.tus.client import upload_id
 
 
 def gone(tus, url) -> None:
-    for answer in (tus.head(url), tus.ask("GET", url), tus.patch(url, 0, b"hello"), tus.patch(url, 10), tus.delete(url)):
+    for answer in (
+        tus.head(url),
+        tus.ask("GET", url),
+        tus.patch(url, 0, b"hello"),
+        tus.patch(url, 10),
+        tus.delete(url),
+    ):
         assert answer.status in (404, 410), answer
         assert answer.offset is None
 
@@ -48,6 +54,14 @@ def test_termination_frees_the_bytes(tus):
     assert staged.exists()
     tus.delete(url)
     assert not staged.exists()
+
+
+@pytest.mark.parametrize("version", [None, "0.2.2"])
+def test_without_its_version_nothing_is_terminated(tus, version):
+    url = tus.create(10, body=b"hello")
+    answer = tus.delete(url, version=version)
+    assert (answer.status, answer["Tus-Version"], answer["Tus-Resumable"]) == (412, "1.0.0", "1.0.0")
+    assert tus.offset(url) == 5
 
 
 def test_an_unknown_upload_cannot_be_terminated(tus):

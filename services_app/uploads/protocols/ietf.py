@@ -88,7 +88,8 @@ def append(meta: dict) -> Append:
         raise errors.RequestMalformed
     return Append(
         final=final,
-        checksum=_content_digest(meta),
+        checksums=_content_digests(meta),
+        sha256=headers.announced_digest(meta.get("HTTP_REPR_DIGEST", "")),
         checksum_problem=errors.ContentDigestDiffers,
         excess_problem=errors.LengthExceeded,
     )
@@ -125,16 +126,20 @@ def is_of_the_target(problem: errors.Problem) -> bool:
     return isinstance(problem, errors.TypeRefused | errors.DigestDiffers | errors.LengthDiffers)
 
 
-def _content_digest(meta: dict) -> tuple[str, bytes] | None:
-    """The first digest of this content that is checked here. Raises RequestMalformed for one that cannot be read."""
+def _content_digests(meta: dict) -> tuple[tuple[str, bytes], ...]:
+    """The digests of this content that can be checked here; of two under one name the last counts (RFC 9651 section 4.2).
+
+    Raises RequestMalformed for one that cannot be read.
+    """
+    found = {}
     for member in meta.get("HTTP_CONTENT_DIGEST", "").split(","):
         if _NAMES_SHA.match(member):
             match = _SHA.fullmatch(member)
             if match is None:
                 raise errors.RequestMalformed
             algorithm, _, encoded = match[1].partition("=:")
-            return algorithm.replace("-", ""), base64.b64decode(encoded.rstrip(":"))
-    return None
+            found[algorithm.replace("-", "")] = base64.b64decode(encoded.rstrip(":"))
+    return tuple(found.items())
 
 
 def _content_length(meta: dict) -> int | None:

@@ -24,7 +24,7 @@ BODY_TYPE = "application/offset+octet-stream"
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _BEYOND = 1 << 63  # what no file reaches and no column of the database takes
 _PAIR = re.compile(r"(?P<key>[\x21-\x2b\x2d-\x7e]+)(?: (?P<value>[A-Za-z0-9+/]*={0,2}))?")
-_ID = re.compile(r"/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})/?$")
+_UPLOAD_URL = re.compile(r"(?P<origin>https?://[^/]+)?/u(?:/[A-Za-z0-9._~+=-]+)?/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 def is_spoken(meta: dict) -> bool:
@@ -92,7 +92,7 @@ def append(meta: dict) -> Append:
     if not encoded:
         raise errors.RequestMalformed
     return Append(
-        checksum=(algorithm, _decoded(encoded)),
+        checksums=((algorithm, _decoded(encoded)),),
         excess_problem=errors.AppendTooLarge,
         limit_problem=errors.AppendTooLarge,
     )
@@ -114,10 +114,14 @@ def learnt_length(meta: dict, upload: Upload) -> int | None:
     return length
 
 
-def part_ids(concat: str) -> list[uuid.UUID]:
-    """The uploads that `final;<url> <url> …` names. Raises RequestMalformed."""
-    matches = [_ID.search(url) for url in concat.removeprefix("final;").split()]
+def part_ids(concat: str, base: str) -> list[uuid.UUID]:
+    """The uploads that `final;<url> <url> …` names; `base` is the URL below which uploads live here. Raises RequestMalformed
+    for what is no URL of one: a part that is not understood must not be missing in silence.
+    """
+    matches = [_UPLOAD_URL.fullmatch(url) for url in concat.removeprefix("final;").split(" ") if url]
     if not matches or not all(matches):
+        raise errors.RequestMalformed
+    if any(match["origin"] and not base.startswith(match["origin"] + "/") for match in matches):
         raise errors.RequestMalformed
     return [uuid.UUID(match["id"]) for match in matches]
 
