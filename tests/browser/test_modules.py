@@ -91,16 +91,31 @@ def test_a_name_that_is_no_unicode_still_travels(run):
     assert run("resource.js", "encodeFileName('a' + String.fromCharCode(0xD800))") == "a%EF%BF%BD"
 
 
-def test_the_meter_ignores_a_late_answer_and_glides_to_the_last_one(run):
+def test_the_meter_glides_to_the_last_report(run):
     shown = run(
         "rate.js",
         """(() => {
             const meter = new Meter(1000, 0);
-            meter.taken(400, 1000); meter.taken(300, 1100); meter.taken(600, 2000);
+            meter.report(400, 1000); meter.report(600, 2000);
             return [2000, 2500, 3000, 9000].map((now) => meter.shown(now));
         })()""",
     )
     assert shown == [400, 500, 600, 600]
+
+
+def test_the_meter_steps_back_at_once_to_what_is_left_and_keeps_the_speed(run):
+    said = run(
+        "rate.js",
+        """(() => {
+            const meter = new Meter(10000, 0);
+            meter.report(1000, 1000); meter.report(3000, 3000);
+            meter.report(500, 20000);
+            const back = [meter.shown(20000), meter.speed(20000), meter.stalled(20000)];
+            meter.report(1500, 21000);
+            return [...back, meter.shown(22000), meter.speed(22000), meter.stalled(22000)];
+        })()""",
+    )
+    assert said == [500, 1000, False, 1500, 1000, False]
 
 
 def test_the_meter_knows_no_speed_before_two_seconds_nor_when_stalled(run):
@@ -108,8 +123,8 @@ def test_the_meter_knows_no_speed_before_two_seconds_nor_when_stalled(run):
         "rate.js",
         """(() => {
             const meter = new Meter(10000, 0);
-            meter.taken(100, 1000); const early = meter.speed(1000);
-            meter.taken(300, 3000); const known = meter.speed(3000);
+            meter.report(100, 1000); const early = meter.speed(1000);
+            meter.report(300, 3000); const known = meter.speed(3000);
             return [early, known, meter.speed(12000)];
         })()""",
     )

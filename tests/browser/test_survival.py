@@ -138,7 +138,7 @@ def test_the_process_that_takes_the_bytes_is(uploading, own_stack, how):
         own_stack.kill("uploads")
     else:
         own_stack.stop_process("uploads")
-    expect_waiting(uploading, "(Connection lost|The services tier is restarting|Something failed on the server)")
+    expect_waiting(uploading, "(Connection lost|The server is restarting|Something failed on the server)")
     own_stack.start_process("uploads")
     uploading.end()
 
@@ -146,7 +146,7 @@ def test_the_process_that_takes_the_bytes_is(uploading, own_stack, how):
 def test_the_control_process_is_killed_too(uploading, own_stack):
     for name in ("uploads", "control"):
         own_stack.kill(name)
-    expect_waiting(uploading, "(Connection lost|The services tier is restarting|Something failed on the server)")
+    expect_waiting(uploading, "(Connection lost|The server is restarting|Something failed on the server)")
     for name in ("control", "uploads"):
         own_stack.start_process(name)
     uploading.end()

@@ -166,3 +166,11 @@ def test_session_ends_a_week_after_sign_in_at_the_latest(client, person):
 
 def test_session_outlives_the_longest_default_upload(settings):
     assert settings.SESSION_COOKIE_AGE >= 2 * 86400
+
+
+def test_the_page_after_signing_out_forgets_unfinished_uploads_and_no_other_does(browser, person):
+    client = browser(person)
+    assert "forget" not in client.get(SIGN_IN).content.decode()
+    assert post(client, SIGN_OUT)["Location"] == SIGN_IN
+    assert 'src="/static/pages/forget' in client.get(SIGN_IN).content.decode()
+    assert "forget" not in client.get(SIGN_IN).content.decode()

@@ -10,9 +10,13 @@ export class WebApi {
   #sessionUrl;
   #creating = Promise.resolve();
 
-  constructor({ csrfToken, sessionUrl, person }) {
+  #signedIn;
+
+  /** `signedIn` is called when this person turns out to have signed in again. */
+  constructor({ csrfToken, sessionUrl, person }, signedIn) {
     this.#csrfToken = csrfToken;
     this.#sessionUrl = sessionUrl;
+    this.#signedIn = signedIn;
     this.person = person;
   }
 
@@ -49,6 +53,7 @@ export class WebApi {
     const session = await ask(this.#sessionUrl, { signal: within(PATIENCE_MS, signal) });
     if (session.person !== this.person) throw new Problem({ code: "another_person", status: 403 });
     this.#csrfToken = session.csrf_token;
+    this.#signedIn();
   }
 
   async #send(method, path, body, signal) {

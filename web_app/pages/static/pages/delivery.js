@@ -200,8 +200,9 @@ export class Delivery {
       for (;;) {
         await pause(POLL_MS, signal);
         const upload = await this.#glance(signal);
-        if (upload?.state === "receiving" && upload.taken > taken) {
-          [taken, moved] = [Math.min(upload.taken, piece.end), performance.now()];
+        // Less than before: the browser has sent it all again, over a new connection.
+        if (upload?.state === "receiving" && upload.taken !== taken) {
+          [taken, moved] = [upload.taken, performance.now()];
           this.#hear("taken", taken);
         }
         const through = upload !== null && ["committed", "aborted", "deleted"].includes(upload.state);

@@ -1,6 +1,6 @@
 // The page's side of hash-worker.js.
 
-import { Problem } from "./problem.js";
+import { NoAnswer, Problem } from "./problem.js";
 
 export class Hasher {
   #url;
@@ -10,6 +10,7 @@ export class Hasher {
 
   constructor(workerUrl) {
     this.#url = workerUrl;
+    this.#worker = this.#start();       // now, while the server that the page came from is surely there
   }
 
   /** The SHA-256 of a Blob in base64. Throws Problem `file_unreadable` when the file changed or is gone. */
@@ -31,9 +32,11 @@ export class Hasher {
       if (fault === undefined) resolve(digest);
       else reject(new Problem({ code: "file_unreadable" }));
     });
-    worker.addEventListener("error", () => {
+    worker.addEventListener("error", ({ message }) => {
       this.#worker = null;
-      for (const { reject } of this.#asked.values()) reject(new Problem({ code: "page_fault" }));
+      // Without a message it could not be loaded, which passes.
+      const error = message ? new Problem({ code: "page_fault" }) : new NoAnswer();
+      for (const { reject } of this.#asked.values()) reject(error);
       this.#asked.clear();
     });
     return worker;

@@ -28,13 +28,13 @@ export class Leftovers {
 
   /** {record, same} for a file of which a part was sent (see `recognise`), else null. `taken`: upload ids that run in this page. */
   async find(file, taken) {
-    await this.#loaded;
-    // Fresh from the browser's memory: another row of this page may have begun or ended something.
-    const records = (await this.#unfinished.list()).filter(({ uploadId }) => !taken.has(uploadId));
     try {
-      return await recognise(file, records);
+      await this.#loaded;
+      // Fresh from the browser's memory: another row of this page may have begun or ended something.
+      const records = await this.#unfinished.list();
+      return await recognise(file, records.filter(({ uploadId }) => !taken.has(uploadId)));
     } catch {
-      return null;      // it cannot be read: sending it will say so
+      return null;      // a browser that keeps nothing, or a file that cannot be read: sending it will say so
     }
   }
 
@@ -46,12 +46,12 @@ export class Leftovers {
 
   async #load() {
     try {
-      this.#records = await this.#unfinished.list();
+      this.#records = (await this.#unfinished.list()).filter(({ elsewhere }) => !elsewhere);
     } catch {
       return;           // a browser that keeps nothing
     }
     this.#show();
-    await Promise.all(this.#records.map((record) => this.#prune(record)));
+    for (const record of this.#records) this.#prune(record);
   }
 
   /** The server may have heard of its end from somebody else. */
@@ -78,13 +78,19 @@ export class Leftovers {
     part("about").textContent = about;
     part("about").title = exactBytes(record.size);
     showTime(part("begun"), new Date(record.begun).toISOString());
+    part("safe").hidden = !record.safe;
+    part("discard").hidden = record.safe === true;
     part("discard").setAttribute("aria-label", `Discard: ${about}`);
-    part("discard").addEventListener("click", () => this.#discard(record));
+    part("discard").addEventListener("click", (event) => {
+      if (event.detail < 2) this.#discard(record);      // the second click of two was meant for what stood there before
+    });
     return item;
   }
 
   async #discard({ grantId, uploadId }) {
     this.drop(uploadId);
+    // First, or the same file chosen a moment later would go on with what is being removed.
+    await this.#unfinished.forget(uploadId);
     try {
       const { upload_url: url } = await this.#api.renewToken(grantId, uploadId);
       await new UploadResource(url, uploadId).cancel();
@@ -92,6 +98,5 @@ export class Leftovers {
       // It runs out by itself.
     }
     this.#api.giveUp(grantId).catch(() => {});
-    await this.#unfinished.forget(uploadId);
   }
 }

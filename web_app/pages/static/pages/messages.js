@@ -65,9 +65,14 @@ const MESSAGES = {
   },
   another_file: {
     title: "This is not the file that was begun",
-    text: "It has the same name and size as a file of which a part was sent, but its content or its date is another. Nothing of it was sent, "
+    text: "It has the same name as a file of which a part was sent, but its size, its content or its date is another. Nothing of it was sent, "
       + "and nothing is mixed. Choose the file that was begun, or discard the unfinished upload first and then choose this one again.",
     action: "none",
+  },
+  in_another_tab: {
+    title: "This file is being sent in another tab",
+    text: "It goes on there by itself; nothing was begun anew here. If that tab is closed before the file is stored, try again.",
+    action: "retry",
   },
   file_unreadable: {
     title: "Your browser can no longer read this file",
@@ -163,7 +168,7 @@ const WAITS = {
   deadline_passed: "The connection is too slow at the moment",
   internal_error: "Something failed on the server",
   busy: "Many uploads are running at the moment",
-  draining: "The services tier is restarting",
+  draining: "The server is restarting",
   store_unavailable: "The storage cannot be reached at the moment",
   upload_in_progress: "The services tier is still busy with the earlier try",
   slow_down: "Too many requests have come from your address",
@@ -194,10 +199,16 @@ export function describe(transfer) {
 /** What is safe, and what happens next: "212 of 327 MiB are safe. Connection lost; trying again in 4 s". */
 export function standing(transfer, seconds) {
   const { kept, file, state } = transfer;
-  const safe = kept > 0 ? `${sizeOf(kept, file.size)} are safe. ` : "";
+  const safe = kept > 0 ? `${safeOf(kept, file.size)} ` : "";
   if (state !== "waiting") return `${safe}${describe(transfer).title}`;
   const next = seconds > 0 ? `trying again in ${wait(seconds)}` : "trying again now";
   return `${safe}${explainWait(transfer.problem)}; ${next}`;
+}
+
+/** "16.0 of 120 MiB are safe." */
+export function safeOf(kept, total) {
+  const shown = sizeOf(kept, total);
+  return `${/^0(?:\.0)? /.test(shown) ? `${size(kept)} of ${size(total)}` : shown} are safe.`;
 }
 
 const CANCELLED_UNSEEN = {
@@ -205,9 +216,10 @@ const CANCELLED_UNSEEN = {
   text: "The server could not be asked in time. If the whole file had arrived, your uploads will list it as stored.",
 };
 
-function noteOn({ state, lateCancel }) {
+function noteOn({ state, lateCancel, leftBehind }) {
   if (state === "confirming") return "The file is safe. Its receipt is being filed; if this page is closed now, the server does it later.";
   if (state === "stored" && lateCancel) return "The whole file had arrived before the upload could be cancelled, so it is stored.";
+  if (state === "cancelled" && leftBehind) return "The server could not be told. It removes what had arrived later, by itself.";
   return "";
 }
 

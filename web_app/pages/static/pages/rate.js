@@ -1,5 +1,5 @@
-// How fast an upload goes and what the progress bar may show. Fed with offsets that the services tier acknowledged;
-// knows nothing of the network or the DOM.
+// How fast an upload goes and what the progress bar may show. Fed with what the services tier says that it has, which may be
+// less than before: bytes of a request that broke off. Knows nothing of the network or the DOM.
 
 const SMOOTHING_SECONDS = 6;
 const SPEED_KNOWN_AFTER = 2;    // seconds; an estimate from less is a guess
@@ -8,18 +8,21 @@ const STALLED_AFTER = 8;        // seconds without a new byte
 export class Meter {
   constructor(total, now, offset = 0) {
     this.total = total;
-    this.offset = offset;       // the highest offset that was reported
+    this.offset = offset;       // what was reported last
     this.started = now;
-    this.moved = now;           // when the offset last grew
+    this.moved = now;           // when the offset last changed
     this.at = now;              // when it was last reported
     this.perSecond = 0;
     this.from = offset;         // what the bar showed at that moment
     this.step = 0;              // ms over which it glides up to `offset`
   }
 
-  /** A new report. An older answer that comes in late is ignored: the bar never runs backwards. */
-  taken(offset, now) {
-    if (offset < this.offset) return;
+  report(offset, now) {
+    if (offset < this.offset) {
+      this.from = this.offset = offset;
+      this.resumed(now);
+      return;
+    }
     const seconds = (now - this.at) / 1000;
     if (seconds > 0) {
       const sample = (offset - this.offset) / seconds;

@@ -4,10 +4,13 @@ import {
   displayName, exactBytes, percent, size, sizeOf, speed, timeLeft,
 } from "./format.js";
 import { showTime } from "./history.js";
-import { describe, standing } from "./messages.js";
+import { describe, safeOf, standing } from "./messages.js";
 
 const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
-const ACTIONS = ["cancel", "pause", "resume", "retry", "remove"];
+const ACTIONS = ["cancel", "hurry", "pause", "resume", "retry", "remove"];
+// Not by the second click of two, which was meant for the button that stood there before.
+const ONCE = new Set(["cancel", "pause", "remove"]);
+const TAIL = 14;                // characters of a long name that always stay in sight: the number of a series, the extension
 const UNDER_WAY = ["sending", "settling", "waiting"];
 
 export class Row {
@@ -23,15 +26,20 @@ export class Row {
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
     const { name, size: bytes } = transfer.file;
     const shown = displayName(name);
-    this.#parts.name.textContent = shown;
+    const tail = shown.length > 2 * TAIL ? TAIL : 0;
+    this.#parts.name.setAttribute("aria-label", shown);
     this.#parts.name.title = shown;
+    this.#parts.head.textContent = shown.slice(0, shown.length - tail);
+    this.#parts.tail.textContent = shown.slice(shown.length - tail);
     this.#parts.size.textContent = size(bytes);
     this.#parts.size.title = exactBytes(bytes);
     this.#parts.collection.textContent = transfer.collection.title;
     this.#parts.bar.setAttribute("aria-label", `Bytes taken of ${shown}`);
     for (const action of ACTIONS) {
-      this.#parts[action].addEventListener("click", () => act(action));
-      this.#parts[action].setAttribute("aria-label", `${this.#parts[action].textContent.trim()}: ${shown}`);
+      this.#parts[action].addEventListener("click", ({ detail }) => {
+        if (detail < 2 || !ONCE.has(action)) act(action);
+      });
+      this.#label(action, this.#parts[action].textContent.trim());
     }
     transfer.addEventListener("change", () => this.render());
     transfer.addEventListener("progress", () => this.#animate());
@@ -48,12 +56,15 @@ export class Row {
     this.#show("note", text);
     this.#show("code", code ? `Code: ${code}` : "");
     const moving = transfer.running && !transfer.safe && state !== "cancelling";
-    const begun = transfer.meter !== null && !transfer.ended;
+    const begun = transfer.meter !== null && (!transfer.ended || transfer.resumable);
     this.#parts.bar.hidden = !(begun || state === "sending" || state === "preparing" || state === "confirming");
-    this.#parts.numbers.hidden = !(UNDER_WAY.includes(state) || state === "cancelling");
+    const keeps = state === "stopped" && transfer.resumable && transfer.kept > 0;
+    this.#parts.numbers.hidden = !(UNDER_WAY.includes(state) || state === "cancelling" || keeps);
+    this.#parts.hurry.hidden = state !== "waiting";
     this.#parts.pause.hidden = !(moving || state === "queued");
     this.#parts.resume.hidden = state !== "paused";
     this.#parts.cancel.hidden = !(moving || state === "queued" || state === "paused" || transfer.resumable) || state === "cancelling";
+    this.#label("cancel", transfer.ended ? "Discard" : "Cancel");
     this.#parts.retry.hidden = action === undefined || action === "none";
     this.#parts.signin.hidden = action !== "signin";
     this.#parts.remove.hidden = !transfer.ended || transfer.resumable;
@@ -62,8 +73,16 @@ export class Row {
     if (state === "preparing") this.#parts.bar.removeAttribute("value");
     else this.#draw(performance.now(), true);
     if (UNDER_WAY.includes(state)) this.#animate();
-    // A button that goes away must not take the keyboard's place on the page with it.
-    if (focused?.closest("[hidden]")) this.focus();
+    // A button that goes away must not take the keyboard's place on the page with it: its counterpart has it then.
+    if (!focused?.closest("[hidden]")) return;
+    const counterpart = [this.#parts.pause, this.#parts.resume].find((each) => each !== focused && !each.hidden);
+    if (counterpart && (focused === this.#parts.pause || focused === this.#parts.resume)) counterpart.focus();
+    else this.focus();
+  }
+
+  #label(action, text) {
+    this.#parts[action].textContent = text;
+    this.#parts[action].setAttribute("aria-label", `${text}: ${this.#parts.name.title}`);
   }
 
   focus() {
@@ -106,9 +125,15 @@ export class Row {
     this.#parts.bar.value = file.size === 0 && this.#transfer.safe ? 1 : taken;
     if (!withText && now - this.#textAt < TEXT_EVERY_MS) return;
     this.#textAt = now;
-    this.#parts.taken.textContent = state === "waiting" ? "" : `${sizeOf(taken, file.size)} (${percent(taken, file.size)} %)`;
+    this.#parts.taken.textContent = this.#taken(taken);
     this.#parts.pace.textContent = this.#pace(now);
     if (state === "waiting") this.#parts.state.textContent = this.#stateText();
+  }
+
+  #taken(bytes) {
+    const { state, file, kept } = this.#transfer;
+    if (state === "waiting") return "";
+    return state === "stopped" ? safeOf(kept, file.size) : `${sizeOf(bytes, file.size)} (${percent(bytes, file.size)} %)`;
   }
 
   /** Beside a pause that nobody likes stands what is safe. */

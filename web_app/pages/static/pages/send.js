@@ -7,23 +7,23 @@
 //   cancel leads from anywhere before `confirming` to cancelled, or to confirming if the file was already safe.
 
 import { Delivery, GONE, STALE_TOKEN } from "./delivery.js";
+import { Permission } from "./permission.js";
 import { isPassing, Problem } from "./problem.js";
 import { Meter } from "./rate.js";
 import { UploadResource } from "./resource.js";
-import { backoff, pause } from "./wait.js";
+import { backoff, Patience, pause } from "./wait.js";
 
 const CANCEL_MS = 10000;            // how long cancelling waits to learn what became of the bytes
 
 export class Transfer extends EventTarget {
   #tools;
   #stop = null;                     // AbortController of what is running
+  #patience = new Patience();
   #letGo = null;                    // so that another tab may go on with it
   #pausing = false;
   #delivery = null;
   #resource = null;
-  #grantId = null;
-  #token = "none";                  // none, fresh (nothing was done with it yet), good, stale
-  #triedAnother = false;
+  #permission;
 
   /** `tools`: {api, hasher, unfinished}. `known`: {grantId, uploadId} of an upload that an earlier page began. */
   constructor(file, collection, tools, known = null) {
@@ -31,6 +31,7 @@ export class Transfer extends EventTarget {
     this.file = file;
     this.collection = collection;   // {slug, title, maxSize, types}
     this.#tools = tools;
+    this.#permission = new Permission(tools.api);
     this.state = "queued";
     this.problem = null;            // why it is stopped or waiting
     this.until = 0;                 // performance.now() of the next try, while waiting
@@ -39,7 +40,8 @@ export class Transfer extends EventTarget {
     this.receiptUrl = null;
     this.lateCancel = false;        // cancelled when the file was already stored
     this.unknown = false;           // cancelled when nobody could say whether it was
-    if (known !== null) this.#takeUp(known);
+    this.leftBehind = false;        // cancelled, and what had arrived could not be taken back
+    if (known !== null) this.#takeUp(new Permission(tools.api, known.grantId), known.uploadId);
   }
 
   /** Nothing more happens unless the person asks for it. */
@@ -55,13 +57,9 @@ export class Transfer extends EventTarget {
   get safe() { return this.upload !== null; }
 
   /** Bytes that the services tier promised to have. */
-  get kept() {
-    return this.#delivery?.kept ?? 0;
-  }
+  get kept() { return this.#delivery?.kept ?? 0; }
 
-  get uploadId() {
-    return this.#resource?.uploadId ?? null;
-  }
+  get uploadId() { return this.#resource?.uploadId ?? null; }
 
   /** An upload waits on the services tier for what this file has still to bring. */
   get resumable() {
@@ -72,7 +70,6 @@ export class Transfer extends EventTarget {
   async run() {
     this.#stop = new AbortController();
     const { signal } = this.#stop;
-    if (this.uploadId !== null) this.#hold();
     try {
       this.upload ??= await this.#deliver(signal);
       await this.#confirm(signal);
@@ -85,9 +82,13 @@ export class Transfer extends EventTarget {
     }
   }
 
-  #hold() {
+  /** Other tabs leave it alone from now on, and it is remembered, also where it was forgotten meanwhile (sign-out). */
+  async #hold() {
     this.#letGo?.();
-    this.#letGo = this.#tools.unfinished.hold(this.uploadId);
+    this.#letGo = await this.#tools.unfinished.hold(this.uploadId);
+    if (this.#letGo === null) throw new Problem({ code: "in_another_tab" });
+    const { grantId } = this.#permission;
+    this.#tools.unfinished.keep({ grantId, uploadId: this.uploadId, collection: this.collection.slug }, this.file);
   }
 
   /** Not even begun. */
@@ -97,6 +98,11 @@ export class Transfer extends EventTarget {
 
   requeue() {
     this.#become("queued");
+  }
+
+  /** Does not wait any longer. */
+  hurry() {
+    this.#patience.end();
   }
 
   pause() {
@@ -123,9 +129,11 @@ export class Transfer extends EventTarget {
     this.#pausing = false;
     let [failures, kept] = [0, this.kept];
     this.#become("preparing");
+    if (this.uploadId !== null) await this.#hold();
     for (;;) {
+      signal.throwIfAborted();
       try {
-        if (this.#token === "none" || this.#token === "stale") await this.#askPermission(signal);
+        if (this.#permission.lacksToken) await this.#askPermission(signal);
         return await this.#delivery.attempt(signal);
       } catch (error) {
         if (signal.aborted) throw error;
@@ -143,32 +151,23 @@ export class Transfer extends EventTarget {
       await this.#renew(signal);
       return;
     }
-    if (this.#grantId !== null) this.#abandon();
-    const grant = await this.#tools.api.createGrant(this.collection.slug, this.file.size, signal);
-    this.#takeUp({ grantId: grant.id, uploadId: null, url: grant.upload_url });
-    this.#token = "fresh";
+    if (this.#permission.grantId !== null) this.#abandon();
+    const url = await this.#permission.ask(this.collection.slug, this.file.size, signal);
+    this.#takeUp(this.#permission, null, url);
   }
 
-  /** For the same upload, at the offset where it stands. */
   async #renew(signal) {
-    const grant = await this.#tools.api.renewToken(this.#grantId, this.uploadId, signal);
-    this.#resource.use(grant.upload_url);
-    this.#token = "fresh";
+    this.#resource.use(await this.#permission.renew(this.uploadId, signal));
   }
 
-  /** One that is fresh and refused as stale twice will not be cured by a third. */
   #tokenRefused(refusal) {
-    const inVain = this.#token === "fresh";
-    const again = inVain && !this.#triedAnother;
-    this.#token = "stale";
-    this.#triedAnother = again;
-    if (inVain && !again) throw refusal;
+    this.#permission.refused(refusal);
     // A short file whose answer was lost: nobody may ask for it any more.
     if (this.uploadId === null && this.#delivery.mayBeStored) throw new Problem({ code: "fate_unknown" });
   }
 
-  #takeUp({ grantId, uploadId, url = "/u/none" }) {
-    this.#grantId = grantId;
+  #takeUp(permission, uploadId, url = "/u/none") {
+    this.#permission = permission;
     this.#resource = new UploadResource(url, uploadId);
     this.#delivery = new Delivery(this.#resource, this.file, {
       hasher: this.#tools.hasher, hear: (event, bytes) => this.#heard(event, bytes), renew: (signal) => this.#renew(signal),
@@ -178,14 +177,12 @@ export class Transfer extends EventTarget {
 
   #heard(event, bytes) {
     if (event === "kept" || event === "taken") {
-      this.#token = "good";
+      this.#permission.worked();
       this.meter ??= new Meter(this.file.size, performance.now(), bytes);
-      this.meter.taken(bytes, performance.now());
+      this.meter.report(bytes, performance.now());
       this.dispatchEvent(new Event("progress"));
     } else if (event === "begun") {
-      this.#hold();
-      const ids = { grantId: this.#grantId, uploadId: this.uploadId, collection: this.collection.slug };
-      this.#tools.unfinished.keep(ids, this.file);
+      this.#hold().catch(() => {});       // new, so nobody else can have it
     } else if (event !== this.state && this.state !== "cancelling") {
       if (event === "sending") this.meter?.resumed(performance.now());
       this.#become(event);
@@ -196,14 +193,14 @@ export class Transfer extends EventTarget {
     const ms = problem.retryAfter !== null ? Math.max(1, problem.retryAfter) * 1000 : backoff(failures, 30000);
     this.until = performance.now() + ms;
     this.#become("waiting", problem);
-    await pause(ms, signal);
+    await this.#patience.pause(ms, signal);
   }
 
   /** web_app has its receipt already: only this browser had not heard of it. */
   async #storedBefore(signal) {
     const {
       sha256, size, media_type, completed_at, receipt_url,
-    } = await this.#tools.api.grant(this.#grantId, signal);
+    } = await this.#tools.api.grant(this.#permission.grantId, signal);
     this.receiptUrl = receipt_url;
     return { sha256, length: size, media_type, durable_at: completed_at, receipt: null };
   }
@@ -213,6 +210,7 @@ export class Transfer extends EventTarget {
   /** The file is stored and the receipt in hand. Until web_app has it too, reconcile on the server heals what we cannot. */
   async #confirm(signal) {
     this.#become("confirming");
+    if (this.uploadId !== null) this.#tools.unfinished.markSafe(this.uploadId);
     for (let failures = 0; this.upload.receipt !== null; failures += 1) {
       try {
         const grant = await this.#tools.api.postReceipt(this.upload.receipt, signal);
@@ -240,7 +238,7 @@ export class Transfer extends EventTarget {
   /** The person gave it up; the file may have been stored a moment before all the same, and then that is what is true. */
   async #cancelled() {
     if (this.uploadId !== null || this.#delivery?.mayBeStored) {
-      await this.#takeBack(AbortSignal.timeout(CANCEL_MS));
+      this.leftBehind = !(await this.#takeBack(AbortSignal.timeout(CANCEL_MS)));
       if (this.upload !== null) {
         this.lateCancel = true;
         await this.run();
@@ -252,27 +250,26 @@ export class Transfer extends EventTarget {
     this.#become("cancelled");
   }
 
-  /** Learns whether the file is stored, and if not removes what has arrived; best effort, since that runs out by itself. */
+  /** Learns whether the file is stored, and if not removes what has arrived; false when nobody could be told. */
   async #takeBack(signal) {
     for (let failures = 0; ; failures += 1) {
       try {
-        if (this.#token === "none" || this.#token === "stale") await this.#renew(signal);
+        if (this.#permission.lacksToken) await this.#renew(signal);
         this.upload = await this.#delivery.learnFate(signal);
         if (this.upload === null && this.uploadId !== null) await this.#delivery.cancel(signal);
-        return;
+        return true;
       } catch (error) {
-        if (signal.aborted || !isPassing(error)) return;
+        if (GONE.has(error.code)) return true;
+        if (signal.aborted || !isPassing(error)) return false;
         await pause(backoff(failures, 4000), signal).catch(() => {});
       }
     }
   }
 
-  /** Best effort: what is not given up runs out by itself. */
   #abandon() {
-    if (this.#grantId !== null) this.#tools.api.giveUp(this.#grantId).catch(() => {});
+    this.#permission.giveUp();
     this.#forget();
-    this.#grantId = this.#resource = this.#delivery = this.meter = null;
-    this.#token = "none";
+    this.#resource = this.#delivery = this.meter = null;
   }
 
   #forget() {
@@ -293,6 +290,8 @@ export class Transfer extends EventTarget {
   #become(state, problem = null) {
     this.state = state;
     this.problem = problem;
+    // What was on its way is lost with its request: beside "so much is safe" stands no more than that.
+    if (state === "waiting" || state === "paused" || state === "stopped") this.meter?.report(this.kept, performance.now());
     this.dispatchEvent(new Event("change"));
   }
 }

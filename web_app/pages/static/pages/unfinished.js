@@ -5,22 +5,40 @@
 const DATABASE = "sluice";
 const STORE = "unfinished";
 const SAMPLE_BYTES = 2 ** 20;
+const LET_GO_MS = 500;              // whoever has just let go of it may still be about to
 
 export class Unfinished {
   #person;
   #writing = Promise.resolve();     // one after the other: what is forgotten must not be written afterwards
+  #signedOut = false;
 
   /** `person`: the opaque id of who is signed in; what others left unfinished here is not shown. */
   constructor(person) {
     this.#person = person;
+    new BroadcastChannel(DATABASE).addEventListener("message", () => { this.#signedOut = true; });
+  }
+
+  /** The person has signed in again. After a sign-out, in whichever tab, nothing is written before that. */
+  signedIn() {
+    this.#signedOut = false;
   }
 
   /** `ids`: {grantId, uploadId, collection}. Best effort: without it only a reload costs more. */
   keep(ids, file) {
     return this.#write(async () => {
+      if (this.#signedOut || await this.#knows(ids.uploadId)) return;
       const key = await crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
       const record = { ...ids, person: this.#person, size: file.size, begun: Date.now(), key, ...await traits(file, key) };
-      await inStore("readwrite", (store) => store.put(record));
+      if (!this.#signedOut) await inStore("readwrite", (store) => store.put(record));
+    });
+  }
+
+  /** The file is stored; only web_app has not heard of it yet. */
+  markSafe(uploadId) {
+    return this.#write(async () => {
+      if (!(await this.#knows(uploadId))) return;
+      const record = await inStore("readonly", (store) => store.get(uploadId));
+      await inStore("readwrite", (store) => store.put({ ...record, safe: true }));
     });
   }
 
@@ -28,27 +46,36 @@ export class Unfinished {
     return this.#write(async () => {
       if (!(await isThere())) return;
       await inStore("readwrite", (store) => store.delete(uploadId));
-      if (await inStore("readonly", (store) => store.count()) === 0) await forgetEverything();
+      if (await inStore("readonly", (store) => store.count()) === 0) await forgetDatabase();
     });
   }
 
-  /** All of this person's that no tab is sending: {grantId, uploadId, collection, size, begun, …}, oldest first. */
+  /** All of this person's: {grantId, uploadId, collection, size, begun, safe, elsewhere, …}, oldest first. */
   async list() {
     await this.#writing;
     if (!(await isThere())) return [];
     const records = await inStore("readonly", (store) => store.getAll());
     const held = new Set((await navigator.locks.query()).held.map(({ name }) => name));
     return records
-      .filter((record) => record.person === this.#person && !held.has(lockOf(record.uploadId)))
+      .filter((record) => record.person === this.#person)
+      .map((record) => ({ ...record, elsewhere: held.has(lockOf(record.uploadId)) }))
       .sort((a, b) => a.begun - b.begun);
   }
 
-  /** Tells other tabs that this one is sending it, until the function that is returned is called or the page ends. */
+  /**
+   * Tells other tabs that this one is sending it, until the function that is returned is called or the page ends. null: another
+   * tab is.
+   */
   hold(uploadId) {
-    let release;
-    const released = new Promise((resolve) => { release = resolve; });
-    navigator.locks.request(lockOf(uploadId), { ifAvailable: true }, () => released);
-    return release;
+    return new Promise((resolve) => {
+      const patience = { signal: AbortSignal.timeout(LET_GO_MS) };
+      const until = () => new Promise((release) => { resolve(release); });
+      navigator.locks.request(lockOf(uploadId), patience, until).catch(() => resolve(null));
+    });
+  }
+
+  async #knows(uploadId) {
+    return await isThere() && await inStore("readonly", (store) => store.count(uploadId)) > 0;
   }
 
   #write(step) {
@@ -58,29 +85,35 @@ export class Unfinished {
 }
 
 /**
- * Which of `records` a file belongs to: {record, same}. `same` is false for another file of the same name and size, or the
- * same one changed since. null for none. Throws when the file cannot be read.
+ * Which of `records` a file belongs to: {record, same}. `same` is false for another file of the same name, or the same one
+ * changed since. null for none. Throws when the file cannot be read.
  */
 export async function recognise(file, records) {
   let other = null;
   for (const record of records) {
-    if (record.size !== file.size) continue;
     const found = await traits(file, record.key);
     if (!equal(found.name, record.name)) continue;
-    if (equal(found.changed, record.changed) && equal(found.sample, record.sample)) return { record, same: true };
+    const same = record.size === file.size && equal(found.changed, record.changed) && equal(found.sample, record.sample);
+    if (same) return { record, same };
     other = { record, same: false };
   }
   return other;
 }
 
+/** On sign-out: whatever page is still open may not write it again. */
 export function forgetEverything() {
+  new BroadcastChannel(DATABASE).postMessage("signed out");
+  return forgetDatabase();
+}
+
+function forgetDatabase() {
   return settled(indexedDB.deleteDatabase(DATABASE));
 }
 
 async function traits(file, key) {
   const sample = new Blob([file.slice(0, SAMPLE_BYTES), file.slice(-SAMPLE_BYTES)]);
   const [name, changed, content] = await Promise.all([
-    keyed(key, "name", encode(`${file.size}/${file.name}`)),
+    keyed(key, "name", encode(file.name)),
     keyed(key, "changed", encode(String(file.lastModified))),
     keyed(key, "sample", await sample.arrayBuffer()),
   ]);

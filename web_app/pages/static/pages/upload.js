@@ -18,15 +18,16 @@ const byId = (id) => document.getElementById(id);
 
 const page = byId("uploader");
 const announce = announcer(byId("announcements"));
-const api = new WebApi({ ...page.dataset });
-const tools = { api, hasher: new Hasher(page.dataset.hasherUrl), unfinished: new Unfinished(page.dataset.person) };
+const unfinished = new Unfinished(page.dataset.person);
+const api = new WebApi({ ...page.dataset }, () => unfinished.signedIn());
+const tools = { api, hasher: new Hasher(page.dataset.hasherUrl), unfinished };
 const leftovers = new Leftovers(
   { section: byId("unfinished"), list: byId("unfinished-list"), template: byId("unfinished-row") }, tools,
   (slug) => collectionOf(slug)?.title,
 );
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
-const SPOKEN = new Set(["sending", "waiting", "stopped", "cancelled", "stored"]);
+const SPOKEN = new Set(["sending", "waiting", "paused", "stopped", "cancelled", "stored"]);
 const held = [];                    // files that came before a collection was chosen
 const plainTitle = document.title;
 
@@ -47,7 +48,7 @@ byId("clear-ended").addEventListener("click", () => {
   byId("file-input").focus();
 });
 addEventListener("beforeunload", (event) => {
-  if (unfinished().length > 0) event.preventDefault();
+  if ([...rows.keys()].some((each) => !each.safe && !isOver(each))) event.preventDefault();
 });
 // Signed in again in another tab: go on where it stopped.
 addEventListener("focus", resumeAfterSignIn);
@@ -77,12 +78,20 @@ async function take(files, folders) {
 
 /** Whether a file belongs to an upload that was begun before: then that one goes on, or the file is refused as another. */
 async function goOn(file) {
+  const listed = [...rows.keys()].find((each) => !each.safe && each.state !== "cancelled" && isSame(each.file, file));
+  if (listed && !listed.ended) {
+    if (listed.state === "paused") again(listed);
+    listed.hurry();
+    rows.get(listed).focus();
+    announce(`${displayName(file.name)} is in the list already.`);
+    return true;
+  }
   const live = [...rows.keys()].filter((each) => each.uploadId !== null && !each.ended);
   const found = await leftovers.find(file, new Set(live.map((each) => each.uploadId)));
   const collection = found && collectionOf(found.record.collection);
   if (!collection) return false;
-  const { uploadId } = found.record;
-  if (found.same) {
+  const { uploadId, elsewhere } = found.record;
+  if (found.same && !elsewhere) {
     // It stopped in this page, say because its disk was away: the new row takes its place.
     for (const transfer of [...rows.keys()].filter((each) => each.uploadId === uploadId)) dismiss(transfer);
     leftovers.drop(uploadId);
@@ -90,10 +99,15 @@ async function goOn(file) {
   } else {
     const other = new Transfer(file, collection, tools);
     show(other);
-    other.refuse("another_file");
+    other.refuse(found.same ? "in_another_tab" : "another_file");
   }
   showList();
   return true;
+}
+
+/** As far as the page can tell without reading: the same file chosen once more. */
+function isSame(a, b) {
+  return a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 }
 
 function start(files) {
@@ -125,6 +139,8 @@ function act(transfer, action) {
   } else if (action === "pause") {
     queue.remove(transfer);
     transfer.pause();
+  } else if (action === "hurry") {
+    transfer.hurry();
   } else if (action === "retry" || action === "resume") {
     again(transfer);
   } else {
@@ -210,7 +226,7 @@ function showList() {
 
 /** Progress for whoever works in another tab. Numbers only: titles end up in the browser's history. */
 function showTitle() {
-  const active = unfinished();
+  const active = [...rows.keys()].filter((each) => !each.ended && !each.safe);
   const total = active.reduce((sum, each) => sum + each.file.size, 0);
   const taken = active.reduce((sum, each) => sum + (each.meter?.offset ?? 0), 0);
   document.title = active.length > 0 ? `${percent(taken, Math.max(1, total))} % · ${plainTitle}` : plainTitle;
@@ -218,11 +234,7 @@ function showTitle() {
 
 /** It can leave the list without anything being lost. */
 function isOver(transfer) {
-  return transfer.ended && !transfer.resumable;
-}
-
-function unfinished() {
-  return [...rows.keys()].filter((each) => !each.ended && !each.safe);
+  return transfer.ended && !transfer.resumable && transfer.problem?.code !== "sign_in_required";
 }
 
 function notify(text) {

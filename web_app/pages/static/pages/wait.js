@@ -21,6 +21,20 @@ export function pause(ms, signal) {
   });
 }
 
+/** A wait that a person may cut short. */
+export class Patience {
+  #waiting = null;
+
+  async pause(ms, signal) {
+    this.#waiting = new AbortController();
+    await pause(ms, AbortSignal.any([signal, this.#waiting.signal])).catch(() => signal.throwIfAborted());
+  }
+
+  end() {
+    this.#waiting?.abort();
+  }
+}
+
 /** A signal that aborts with `signal`, or with a TimeoutError after `ms`. */
 export function within(ms, signal) {
   const late = AbortSignal.timeout(ms);
