@@ -16,6 +16,7 @@ from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 BLOCK = 1 << 20
+_SO_MAX_PACING_RATE = 47  # socket(7); Python has no name for it
 _PATIENCE = 120.0  # seconds without any byte taken or answered
 
 
@@ -39,11 +40,14 @@ class Refused(Exception):
 
 
 class Client:
-    """Talks to the edge at localhost:`port`, whose certificate the authority in `ca` must have signed."""
+    """Talks to the edge at localhost:`port`, whose certificate the authority in `ca` must have signed. `rate` is how many bytes
+    a second it sends at most, as over a line; 0: as fast as it goes.
+    """
 
-    def __init__(self, port: int, ca: Path, api_key: str = ""):
+    def __init__(self, port: int, ca: Path, api_key: str = "", rate: int = 0):
         self.port = port
         self.api_key = api_key
+        self.rate = rate
         self.context = ssl.create_default_context(cafile=ca)
 
     def call(self, method: str, path: str, body: dict | None = None, headers: dict | None = None) -> Reply:
@@ -95,8 +99,7 @@ class Client:
         fields = {"Host": f"localhost:{self.port}", "Connection": "close", **framing, **headers}
         head = f"{method} {target} HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items())
         started = time.monotonic()
-        with socket.create_connection(("127.0.0.1", self.port), _PATIENCE) as plain:
-            plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        with self.connect() as plain:
             with self.context.wrap_socket(plain, server_hostname="localhost") as wire:
                 wire.sendall(head.encode() + b"\r\n")
                 sent, early = _send_body(wire, body, chunked=length is None)
@@ -107,6 +110,14 @@ class Client:
                 content = response.read()
         ended = time.monotonic()
         return Reply(response.status, response.headers, content, sent, ended - started, ended - last_byte)
+
+    def connect(self) -> socket.socket:
+        """A TCP connection to the edge."""
+        plain = socket.create_connection(("127.0.0.1", self.port), _PATIENCE)
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.rate:
+            plain.setsockopt(socket.SOL_SOCKET, _SO_MAX_PACING_RATE, self.rate)
+        return plain
 
     def _expect(self, status: int, reply: Reply) -> dict:
         if reply.status == status:

@@ -11,6 +11,7 @@ import os
 
 _SYNC_FILE_RANGE_WRITE = 2
 WRITE_BACK_EVERY = 8 << 20  # bytes
+WRITE_BACK_AT_LAST = 1 << 20  # bytes: of the last ones of a request, which its sender waits for
 
 # Writes of 1 MiB took twice the CPU time of these in a virtual machine (docs/benchmarks.md). It seems that the kernel then
 # looks for page-cache blocks as large, of memory that the machine had handed back to its host.

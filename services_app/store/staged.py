@@ -29,6 +29,7 @@ class StagedFile:
         """
         self.root_fd, self.name, self.size = root_fd, str(upload_id), resume_at
         self._written_back = self.size
+        self._end: int | None = None
         self._is_new = resume_at == 0  # nothing was promised yet, so nobody has made its name durable
         self._closing = threading.Lock()  # against a thread that reads back while the file is closed
         self._fd: int | None = None
@@ -70,6 +71,10 @@ class StagedFile:
                 os.close(fd)
         os.close(self.root_fd)
 
+    def expect(self, count: int) -> None:
+        """So many more bytes will be written before somebody waits for them to be durable."""
+        self._end = self.size + count
+
     def write(self, data: memoryview) -> None:
         """Append all of `data`; write-back starts as bytes come in, so that the commit finds little to do."""
         try:
@@ -77,7 +82,8 @@ class StagedFile:
         except OSError as exc:
             raise from_os_error(exc) from exc
         self.size += len(data)
-        if self.size - self._written_back >= durable.WRITE_BACK_EVERY:
+        is_last = self._end is not None and self._end - self.size < durable.WRITE_BACK_EVERY
+        if self.size - self._written_back >= (durable.WRITE_BACK_AT_LAST if is_last else durable.WRITE_BACK_EVERY):
             durable.start_write_back(self._fd, self._written_back, self.size - self._written_back)
             self._written_back = self.size
 

@@ -9,6 +9,7 @@ import hmac
 import json
 import re
 import time
+from functools import lru_cache
 from pathlib import Path
 
 from joserfc import jws
@@ -22,6 +23,7 @@ ALGORITHM = "Ed25519"
 TYPE = "upload+jwt"
 LEEWAY = 30  # seconds
 MAX_LENGTH = 4096  # characters
+_REMEMBERED = 256  # tokens that were found genuine; at most a megabyte
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
@@ -40,6 +42,8 @@ class TokenVerifier:
             self._keys[key.thumbprint()] = key
         if not self._keys:
             raise ValueError("the key set is empty")
+        # The same token comes with every append, twice: what does not depend on the time is found out once.
+        self._genuine = lru_cache(maxsize=_REMEMBERED)(self._check)
 
     @classmethod
     def from_file(cls, path: str | Path, issuer: str, audience: str) -> "TokenVerifier":
@@ -56,6 +60,15 @@ class TokenVerifier:
         binding depend on the request and are checked by `check_start_by` and `check_binding`.
         """
         now = time.time() if now is None else now
+        claims = self._genuine(token)
+        if max(claims.nbf, claims.iat) > now + LEEWAY:
+            raise errors.TokenNotYetValid
+        if claims.exp <= now - LEEWAY:
+            raise errors.TokenExpired
+        return claims
+
+    def _check(self, token: str) -> Claims:
+        """All rules but those about the time."""
         if not token:
             raise errors.TokenMissing
         match = _COMPACT.fullmatch(token) if len(token) <= MAX_LENGTH else None
@@ -74,10 +87,6 @@ class TokenVerifier:
             raise errors.TokenIssuer
         if payload["aud"] != self._audience:
             raise errors.TokenAudience
-        if max(claims.nbf, claims.iat) > now + LEEWAY:
-            raise errors.TokenNotYetValid
-        if claims.exp <= now - LEEWAY:
-            raise errors.TokenExpired
         return claims
 
     def _key_for(self, header: object) -> OKPKey:

@@ -13,7 +13,7 @@ from services_app.store.current import current_store
 from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
-from . import actions, concat, errors, headers, policies, recover, render, takeover
+from . import actions, concat, errors, headers, policies, recover, render, takeover, writers
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
@@ -90,7 +90,8 @@ def append(request, upload_id: uuid.UUID):
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     if recover.has_expired(upload):
         recover.settle(upload)
-    policies.may_append(upload, size)
+    # nginx's question counted those of every process a moment ago; here it is this process's threads that must suffice.
+    policies.may_append(upload, size, others=writers.others(upload.id))
     upload = takeover.seize(upload)
     try:
         if upload.offset != offset:

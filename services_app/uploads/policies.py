@@ -1,7 +1,6 @@
 """May this begin? One question, asked by pre-authorisation, by the page's small request and by the PUT itself."""
 
 import uuid
-from datetime import datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -41,9 +40,14 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
         raise errors.of_store(exc) from exc
 
 
-def may_append(upload: Upload, size: int | None) -> None:
-    """Raise the Problem that `size` more bytes for this upload meet, if any, whatever its offset."""
-    _check_admission(timezone.now(), besides=upload.id)
+def may_append(upload: Upload, size: int | None, *, others: int | None = None) -> None:
+    """Raise the Problem that `size` more bytes for this upload meet, if any, whatever its offset.
+
+    `others` is how many uploads this process receives besides; by default those of all processes are counted.
+    """
+    if others is None:
+        others = leases.count_receiving(timezone.now(), besides=upload.id)
+    _check_admission(others)
     room = size if upload.length is None else upload.length - upload.offset  # more than that is too large anyway
     try:
         _check_space(min(size or 0, room or 0))
@@ -55,10 +59,10 @@ def own_upload(claims: Claims, upload_id: uuid.UUID) -> Upload:
     """The upload of this id, if the token speaks for it. Raises UploadUnknown or UploadNotYours."""
     if claims.upload_id not in (None, upload_id):
         raise errors.UploadNotYours
-    upload = Upload.objects.select_related("grant").filter(id=upload_id, grant_id=claims.jti).first()
-    if upload is None:
-        raise errors.UploadUnknown
-    return upload
+    try:
+        return Upload.objects.get(id=upload_id, grant_id=claims.jti)
+    except Upload.DoesNotExist as exc:
+        raise errors.UploadUnknown from exc
 
 
 def check_length(claims: Claims, length: int, *, part: bool = False) -> None:
@@ -91,9 +95,9 @@ def _room_for_parts(claims: Claims, besides: uuid.UUID | None = None) -> int:
     return claims.max_uploads * size_limit(claims) - held
 
 
-def _check_admission(now: datetime, besides: uuid.UUID | None = None) -> None:
-    """Raises Busy. A request that takes over from an older one of the same upload, `besides`, adds none."""
-    if leases.count_receiving(now, besides) >= settings.UPLOAD_MAX_CONCURRENT:
+def _check_admission(others: int) -> None:
+    """Raises Busy. A request that takes over from an older one of the same upload adds none to the others."""
+    if others >= settings.UPLOAD_MAX_CONCURRENT:
         raise errors.Busy
 
 
@@ -130,7 +134,7 @@ def slot_for(claims: Claims) -> tuple[int, list[Upload]]:
     now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, now.timestamp())
-    _check_admission(now)
+    _check_admission(leases.count_receiving(now))
     uploads = Upload.objects.select_related("grant").filter(grant_id=claims.jti, slot__isnull=False).order_by("id")
     held = {u.slot: u for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
     free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)

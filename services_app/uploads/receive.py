@@ -178,6 +178,8 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
     limit = policies.most_bytes(claims, upload)
     checksums = [hashlib.new(algorithm) for algorithm, _ in append.checksums]
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
+    if body.length is not None:
+        staged.expect(body.length)
     save_at, log_at = time.monotonic() + CHECKPOINT_EVERY, PROGRESS_EVERY
     while count := body.fill(buffer):
         if stopping := writer.superseded:

@@ -70,6 +70,12 @@ def writing(upload: Upload, connection: socket.socket | None = None):
                 del _writers[upload.id]
 
 
+def others(upload_id: uuid.UUID) -> int:
+    """How many other uploads this process is receiving."""
+    with _lock:
+        return len(_writers) - (upload_id in _writers)
+
+
 def stop(upload_id: uuid.UUID, contender: int) -> None:
     """Tell the writer of this upload to stop for a newer request, if it is in this process and older than that one."""
     with _lock:

@@ -20,7 +20,8 @@ class Cut(Exception):
 
 def send(plan: Plan) -> tuple[int, str, float, float, str]:
     """Status, answer, wall, tail and error, as in client.Outcome; wall runs over all requests, from before the first."""
-    client, offset, tail, began = Client(plan.port, Path(plan.authority_file)), 0, 0.0, time.monotonic()
+    client = Client(plan.port, Path(plan.authority_file), rate=plan.rate)
+    offset, tail, began = 0, 0.0, time.monotonic()
     try:
         if plan.cut_at:
             offset = _cut_off(client, plan)
@@ -43,7 +44,9 @@ def send(plan: Plan) -> tuple[int, str, float, float, str]:
 
 
 def _connection(client: Client) -> http.client.HTTPSConnection:
-    return http.client.HTTPSConnection("localhost", client.port, context=client.context, timeout=PATIENCE)
+    line = http.client.HTTPSConnection("localhost", client.port, context=client.context, timeout=PATIENCE)
+    line.sock = client.context.wrap_socket(client.connect(), server_hostname="localhost")
+    return line
 
 
 def _cut_off(client: Client, plan: Plan) -> int:

@@ -26,7 +26,8 @@ BOUNDARY = "sluice-bench-0123456789abcdef"
 class Plan:
     """One request, or with `append` (bytes of one PATCH) or `cut_at` several, by tus: see appends.py.
 
-    `form_field` names the part of a multipart body; empty: the body is the file itself.
+    `rate`: bytes a second that the line takes, 0 for no limit. `form_field` names the part of a multipart body; empty: the
+    body is the file itself.
     """
 
     port: int
@@ -40,6 +41,7 @@ class Plan:
     file_name: str = "bench.bin"
     append: int = 0
     cut_at: int = 0
+    rate: int = 0
 
 
 @dataclasses.dataclass
@@ -91,7 +93,7 @@ def send(plan: Plan) -> Outcome:
     length = len(before) + plan.size + len(after)
     status, reply, wall, tail, error = 0, "", 0.0, 0.0, ""
     try:
-        answer = Client(plan.port, Path(plan.authority_file)).send(
+        answer = Client(plan.port, Path(plan.authority_file), rate=plan.rate).send(
             plan.method, plan.path, body, length, {"Content-Type": kind, **plan.headers}
         )
         status, reply = answer.status, answer.body.decode("utf-8", "replace")

@@ -85,8 +85,11 @@ def aims(lines: dict[str, Line], runs: Sequence[Run], growth: Growth | None) -> 
         _tail(sluice),
         _tail_against(sluice, inhouse),
         _wall_against(sluice, dav),
-        _appends_against(32, lines.get("sluice-appends-32"), sluice),
-        _appends_against(64, lines.get("sluice-appends-64"), sluice),
+        *(
+            _appends_against(mib, lines.get(f"sluice-appends-{mib}{line}"), lines.get(f"sluice{line}"), words)
+            for line, words in (("", ""), ("-1gbit", " at 1 Gbit/s"))
+            for mib in (32, 64)
+        ),
         _growth(growth),
         _nothing_written([run for run in runs if run.target == "sluice" and not run.error]),
     ]
@@ -123,8 +126,8 @@ def _wall_against(sluice: Line | None, dav: Line | None) -> Aim:
     return Aim(text, f"{times:.2f} × ({sluice.wall:.2f} s against {dav.wall:.2f} s)", times <= WALL_LIMIT)
 
 
-def _appends_against(mib: int, appends: Line | None, sluice: Line | None) -> Aim:
-    text = f"wall in appends of {mib} MiB ≤ {APPENDS_LIMIT} × one PUT"
+def _appends_against(mib: int, appends: Line | None, sluice: Line | None, line: str) -> Aim:
+    text = f"wall in appends of {mib} MiB{line} ≤ {APPENDS_LIMIT} × one PUT"
     if appends is None or sluice is None:
         return Aim(text, "", None)
     times = appends.wall / sluice.wall

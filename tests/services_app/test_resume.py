@@ -6,7 +6,7 @@ import pytest
 from django.utils import timezone
 
 from services_app.ledger.models import Entry
-from services_app.uploads import actions, authorize, leases, policies
+from services_app.uploads import actions, authorize, leases, policies, writers
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
 from tests.services_app.making import a_zip, announced, begun, claims_object, stored_files
@@ -131,9 +131,11 @@ def test_an_append_under_another_grant_finds_nothing(cut, patch, grant_token):
 def test_an_append_counts_among_the_uploads_that_run_unless_it_only_takes_over(cut, patch, settings, monkeypatch):
     token, upload = cut
     settings.UPLOAD_MAX_CONCURRENT = 1
-    begun(claims_object(), announced())
-    answer = patch(upload, token, 50, ZIP[50:], **TUS)
+    with writers.writing(begun(claims_object(), announced())):
+        answer = patch(upload, token, 50, ZIP[50:], **TUS)
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "busy", "10")
+    with pytest.raises(policies.errors.Busy):
+        policies.may_append(upload, 5)  # nginx's question counts those of other processes too
     assert Upload.objects.get(id=upload.id).contender == upload.contender, "it disturbs nobody either"
     settings.UPLOAD_MAX_CONCURRENT = 2
     held(upload)

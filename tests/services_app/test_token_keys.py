@@ -5,7 +5,7 @@ import json
 import pytest
 
 from services_app.tokens import errors
-from services_app.tokens.verify import TokenVerifier
+from services_app.tokens.verify import LEEWAY, TokenVerifier
 from tests.services_app.making import AUDIENCE, ISSUER, NOW, key_set, new_key, payload, public, sign
 
 OLD, NEW, NEXT = new_key(), new_key(), new_key()
@@ -87,3 +87,24 @@ def test_the_error_quotes_no_key(tmp_path):
     with pytest.raises(ValueError) as caught:
         from_file(key_set(tmp_path / "keys", OLD))
     assert OLD["d"] not in json.dumps(str(caught.value))
+
+
+def test_a_token_that_was_found_genuine_still_ends_in_time():
+    verifier, claims = TokenVerifier([public(OLD)], ISSUER, AUDIENCE), payload()
+    token = sign(OLD, claims)
+    assert verifier.verify(token, NOW) == verifier.verify(token, NOW + 1)
+    with pytest.raises(errors.TokenExpired):
+        verifier.verify(token, claims["exp"] + LEEWAY + 1)
+    with pytest.raises(errors.TokenNotYetValid):
+        verifier.verify(token, claims["nbf"] - LEEWAY - 1)
+
+
+def test_that_one_token_was_found_genuine_makes_no_other_so():
+    verifier, token = TokenVerifier([public(OLD)], ISSUER, AUDIENCE), sign(OLD, payload())
+    verifier.verify(token, NOW)
+    head, body, signature = token.split(".")
+    other = sign(OLD, payload(max_size=5)).split(".")[1]
+    for forged in (f"{head}.{other}.{signature}", f"{head}.{body}.{signature[:-4]}AAAA"):
+        for _ in range(2):
+            with pytest.raises(errors.TokenSignature):
+                verifier.verify(forged, NOW)

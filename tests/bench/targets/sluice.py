@@ -13,6 +13,7 @@ from tests.bench.targets.base import MIB, Target
 
 class Sluice(Target):
     name = "sluice"
+    rate = 0  # bytes a second of the line; 0: loopback as it is
     digest = "SHA-256"
     durable = True
     inside = "mTLS"
@@ -36,7 +37,7 @@ class Sluice(Target):
         return self._plan(client, size, seed, headers)
 
     def _plan(self, client: Client, size: int, seed: int, headers: dict[str, str]) -> Plan:
-        return Plan(client.port, str(self._stack.keys.edge_ca), "PUT", "/u", size, seed, headers)
+        return Plan(client.port, str(self._stack.keys.edge_ca), "PUT", "/u", size, seed, headers, rate=self.rate)
 
     def tiers(self) -> dict[str, dict[str, int]]:
         tiers = {"web": ("nginx", "web_app"), "services": ("uploads", "control")}
@@ -65,7 +66,7 @@ class SluiceByTus(Sluice):
         if reply.status != 201:
             raise RuntimeError(f"tus creation was answered {reply.status}")
         path = urlsplit(reply.headers["Location"]).path
-        more = {"append": self.append, "cut_at": size // 2 if self.cut else 0}
+        more = {"rate": self.rate, "append": self.append, "cut_at": size // 2 if self.cut else 0}
         return Plan(client.port, str(self._stack.keys.edge_ca), "PATCH", path, size, seed, bearer, **more)
 
 
@@ -89,3 +90,23 @@ class SluiceAppends64(SluiceByTus):
 
     name = "sluice-appends-64"
     append = 64 * MIB
+
+
+GBIT = 125_000_000  # bytes a second
+
+
+class SluiceAt1Gbit(Sluice):
+    """What most senders have at best."""
+
+    name = "sluice-1gbit"
+    rate = GBIT
+
+
+class SluiceAppends32At1Gbit(SluiceAppends32):
+    name = "sluice-appends-32-1gbit"
+    rate = GBIT
+
+
+class SluiceAppends64At1Gbit(SluiceAppends64):
+    name = "sluice-appends-64-1gbit"
+    rate = GBIT
