@@ -20,6 +20,13 @@ def _file(name: str) -> str:
     return path
 
 
+def _number(name: str, default: int) -> int:
+    text = os.environ.get(name, str(default))
+    if not (text.isascii() and text.isdecimal() and int(text) > 0):
+        sys.exit(f"{name} must be a whole number, 1 or more.")
+    return int(text)
+
+
 proc_name = f"sluice-{LISTENER}"
 bind = (
     os.environ.get("UPLOADS_BIND", "0.0.0.0:8001")
@@ -32,16 +39,14 @@ backlog = 1024
 # lock. The sync worker would be killed by `timeout` in the middle of a long body.
 worker_class = "services_app.config.worker.DrainingWorker"
 workers = 1
-threads = int(
-    os.environ.get("UPLOAD_THREADS", "64") if LISTENER == "uploads" else os.environ.get("CONTROL_THREADS", "16")
-)
+threads = _number("UPLOAD_THREADS", 64) if LISTENER == "uploads" else _number("CONTROL_THREADS", 16)
 worker_connections = threads + 1000
 # nginx keeps no connection to the uploads listener: one that closes as a PUT arrives would be a 502.
 keepalive = 0 if LISTENER == "uploads" else 75
 
 timeout = 120
 # A stop lets running uploads end. The supervisor's own limit must lie above this.
-graceful_timeout = int(os.environ.get("GRACEFUL_TIMEOUT", "86400")) if LISTENER == "uploads" else 30
+graceful_timeout = _number("GRACEFUL_TIMEOUT", 86400) if LISTENER == "uploads" else 30
 max_requests = 0  # a worker that restarts by count would cut uploads
 
 # The token travels in a header of up to 4 KiB, a percent-encoded file name in one of up to 16.

@@ -29,12 +29,14 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """What a sender says as it begins. `length` in bytes, None when not known yet; `name` is safe already."""
+    """What a sender says as it begins. `length` in bytes, None when not known yet; `name` is safe already; `digests` are
+    algorithms of hashlib (sha256, sha512) and what the whole must have.
+    """
 
     protocol: Protocol
     length: int | None
     name: str
-    sha256: str | None = None
+    digests: tuple[tuple[str, bytes], ...] = ()
     metadata: str = ""
     concat: str = ""
 
@@ -46,7 +48,7 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
     sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
     Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
-    now = timezone.now()
+    now, digests = timezone.now(), {algorithm: digest.hex() for algorithm, digest in new.digests}
     holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
     try:
         with transaction.atomic():
@@ -66,7 +68,8 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
                 lease_until=now + leases.LEASE,
                 expires_at=now + idle_life(),
                 length=new.length,
-                expected_sha256=new.sha256 or "",
+                expected_sha256=digests.get("sha256", ""),
+                expected_sha512=digests.get("sha512", ""),
                 received_at=now,
                 safe_name=new.name,
                 metadata=new.metadata,
@@ -89,7 +92,7 @@ def keep_lease(upload: Upload) -> None:
 
 
 def checkpoint(upload: Upload, **safe) -> None:
-    """`safe` (offset, length, digest_state, media_type) is durable in staging; the request goes on. Raises LeaseLost."""
+    """`safe` (offset, length, the digests' states, media_type) is durable in staging; the request goes on. Raises LeaseLost."""
     _update(upload, **safe)
 
 

@@ -9,18 +9,34 @@ from services_app.store.paths import safe_name
 
 from .errors import LengthRequired, RequestMalformed
 
-# A member of the field that means SHA-256, and the one spelling that RFC 9530 gives it (a structured field, RFC 9651).
-_NAMES_SHA256 = re.compile(r"[ \t]*sha-256[ \t]*(?:[=;]|$)", re.IGNORECASE)
-_SHA256 = re.compile(r"[ \t]*sha-256=:([A-Za-z0-9+/]{43}=):[ \t]*(?:;.*)?")
+# A member of a digest field (RFC 9530, a dictionary of RFC 9651) that means one of those that are checked, and its one spelling.
+_NAMES_SHA = re.compile(r"[ \t]*(?:sha-256|sha-512)[ \t]*(?:[=;]|$)", re.IGNORECASE)
+_SHA = re.compile(r"[ \t]*(?:(sha-256)=:([A-Za-z0-9+/]{43}=):|(sha-512)=:([A-Za-z0-9+/]{86}==):)[ \t]*(?:;.*)?")
 
 
-def whole_digest(meta: dict) -> str | None:
-    """The SHA-256 (hex) that the sender of a whole file names for it, if any. Raises RequestMalformed."""
+def digests(field: str) -> dict[str, bytes]:
+    """Algorithm of hashlib → digest, of a Content-Digest or Repr-Digest field: those that are checked here, SHA-256 and SHA-512.
+
+    Of two under one name the last counts (RFC 9651 section 4.2.2). Raises RequestMalformed for one that cannot be read: its
+    sender relies on the comparison.
+    """
+    found = {}
+    for member in filter(_NAMES_SHA.match, field.split(",")):
+        match = _SHA.fullmatch(member)
+        if match is None:
+            raise RequestMalformed
+        name, encoded = match[1] or match[3], match[2] or match[4]
+        found[name.replace("-", "")] = base64.b64decode(encoded)
+    return found
+
+
+def whole_digests(meta: dict) -> dict[str, bytes]:
+    """Those that the sender of a whole file names for it. Raises RequestMalformed."""
     # Without a content coding both fields speak of the same bytes.
-    digests = {announced_digest(meta.get(name, "")) for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST")} - {None}
-    if len(digests) > 1:
+    of_content, of_whole = (digests(meta.get(name, "")) for name in ("HTTP_CONTENT_DIGEST", "HTTP_REPR_DIGEST"))
+    if any(of_content[name] != of_whole[name] for name in of_content.keys() & of_whole.keys()):
         raise RequestMalformed
-    return next(iter(digests), None)
+    return of_content | of_whole
 
 
 def body_length(content_length: str, transfer_encoding: str) -> int | None:
@@ -39,20 +55,6 @@ def whole_number(value: str) -> int:
     if not (value.isascii() and value.isdecimal() and len(value) <= 19):
         raise RequestMalformed
     return int(value)
-
-
-def announced_digest(header: str) -> str | None:
-    """SHA-256 in hex from a Repr-Digest or Content-Digest field (RFC 9530), None when it names no SHA-256.
-
-    Raises RequestMalformed for one that cannot be read: its sender relies on the comparison.
-    """
-    members = [member for member in header.split(",") if _NAMES_SHA256.match(member)]
-    if not members:
-        return None
-    match = _SHA256.fullmatch(members[0])
-    if match is None or len(members) > 1:
-        raise RequestMalformed
-    return base64.b64decode(match[1]).hex()
 
 
 def digest_field(sha256: str) -> str:

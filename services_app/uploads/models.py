@@ -49,8 +49,10 @@ class Upload(models.Model):
     # What is safe: `offset` bytes are durable in staging and make this digest. It never goes down.
     offset = models.PositiveBigIntegerField(default=0)
     digest_state = models.BinaryField(null=True)
+    sha512_state = models.BinaryField(null=True, help_text="the same, where a SHA-512 was announced")
     length = models.PositiveBigIntegerField(null=True, help_text="declared bytes, once known")
     expected_sha256 = models.CharField(max_length=64, blank=True, help_text="of the whole file, as its sender says")
+    expected_sha512 = models.CharField(max_length=128, blank=True)
     received_at = models.DateTimeField()
     expires_at = models.DateTimeField(help_text="idle end; every append moves it")
     safe_name = models.CharField(max_length=255)

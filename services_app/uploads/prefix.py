@@ -8,7 +8,7 @@ import logging
 import mmap
 import threading
 
-from services_app.store.digest import Sha256
+from services_app.store.digest import Digest, Sha256
 from services_app.store.errors import StoreUnavailable
 from services_app.store.staged import StagedFile
 
@@ -17,22 +17,24 @@ from .models import Upload
 log = logging.getLogger("sluice.uploads")
 
 
-def digest_of(upload: Upload, staged: StagedFile) -> "Sha256 | FollowingDigest":
-    """A digest that stands at the upload's offset, or will by the time that it is asked."""
+def digest_of(
+    upload: Upload, staged: StagedFile, state: bytes | None, kind: type[Digest] = Sha256
+) -> "Digest | FollowingDigest":
+    """A digest that stands at the upload's offset, or will by the time that it is asked. `state` is what was saved of it."""
     if upload.offset == 0:
-        return Sha256()
+        return kind()
     try:
-        return Sha256(bytes(upload.digest_state or b""))
+        return kind(bytes(state or b""))
     except ValueError:
         log.warning("digest state lost", extra={"upload_id": upload.id, "offset": upload.offset})
-        return FollowingDigest(staged)
+        return FollowingDigest(staged, kind)
 
 
 class FollowingDigest:
-    """Reads what was written, in order, until it has caught up with the writer. The same face as Sha256."""
+    """Reads what was written, in order, until it has caught up with the writer. The same face as Digest."""
 
-    def __init__(self, staged: StagedFile):
-        self._staged, self._digest, self._read = staged, Sha256(), 0
+    def __init__(self, staged: StagedFile, kind: type[Digest] = Sha256):
+        self._staged, self._digest, self._read = staged, kind(), 0
         self._lock = threading.Lock()
         threading.Thread(target=self._follow, args=(staged.size,), name="sluice-prefix", daemon=True).start()
 

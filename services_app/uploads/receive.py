@@ -13,6 +13,7 @@ import time
 from dataclasses import dataclass
 
 from services_app.store.current import current_store
+from services_app.store.digest import Sha512
 from services_app.store.errors import StagedBytesLost, StoreError, StoreUncertain
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
@@ -46,14 +47,14 @@ _NOT_TAKEN = (
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
 
-    `checksums` are algorithms of hashlib and the digests that this body must have; `sha256` (hex) is what the whole must have. The
+    `checksums` are algorithms of hashlib and the digests that this body must have, `whole` those that the whole must have. The
     problems are how its protocol puts it that a digest of the body is another one, that there are more bytes than announced,
     or than any upload may have here.
     """
 
     final: bool = False
     checksums: tuple[tuple[str, bytes], ...] = ()
-    sha256: str | None = None
+    whole: tuple[tuple[str, bytes], ...] = ()
     checksum_problem: type[errors.Problem] = errors.ChecksumDiffers
     excess_problem: type[errors.Problem] = errors.LengthDiffers
     limit_problem: type[errors.Problem] = errors.TooLarge
@@ -66,7 +67,21 @@ class _Running:
         self.upload, self.staged = upload, staged
         self.started_at = upload.offset
         self.media_type = upload.media_type
-        self.digest = prefix.digest_of(upload, staged)
+        self.digest = prefix.digest_of(upload, staged, upload.digest_state)
+        self.sha512 = prefix.digest_of(upload, staged, upload.sha512_state, Sha512) if upload.expected_sha512 else None
+
+    def update(self, chunk: memoryview) -> None:
+        """The digests of the whole."""
+        self.digest.update(chunk)
+        if self.sha512 is not None:
+            self.sha512.update(chunk)
+
+    def disagrees(self, whole: tuple[tuple[str, bytes], ...]) -> bool:
+        """Whether the whole has another digest than one of these, or than was announced for it. It is there, to its last byte."""
+        found = {"sha256": self.digest.hexdigest()} | ({"sha512": self.sha512.hexdigest()} if self.sha512 else {})
+        announced = {("sha256", self.upload.expected_sha256), ("sha512", self.upload.expected_sha512)}
+        announced |= {(algorithm, digest.hex()) for algorithm, digest in whole}
+        return any(digest not in ("", found.get(algorithm, digest)) for algorithm, digest in announced)
 
     def save(self, *, length: bool = True) -> None:
         """Make everything so far durable, and promise it; a length that came with it only if it is to be believed."""
@@ -83,6 +98,8 @@ class _Running:
         self.staged.checkpoint()
         # The length may have come with these bytes.
         safe = {"offset": self.staged.size, "length": self.upload.length}
+        if self.sha512 is not None:
+            safe["sha512_state"] = self.sha512.state()
         return {**safe, "digest_state": self.digest.state(), "media_type": self.media_type}
 
 
@@ -150,9 +167,9 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
             running.save()
             raise errors.LengthNotReached
         sha256 = running.digest.hexdigest()
-        if append.sha256 not in (None, sha256):
-            raise errors.DigestDiffers
         media_type = check_whole(upload, claims, staged, running.media_type, sha256)
+        if running.disagrees(append.whole):
+            raise errors.DigestDiffers
         staged.finish()
         actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
     commit(upload)
@@ -187,7 +204,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if staged.size + count > limit:
             raise append.limit_problem if upload.length is None else append.excess_problem
         chunk = buffer[:count]
-        running.digest.update(chunk)
+        running.update(chunk)
         for checksum in checksums:
             checksum.update(chunk)
         staged.write(chunk)
@@ -215,7 +232,7 @@ def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: 
     if {upload.length, claims.length} - {None, staged.size}:
         raise errors.LengthDiffers
     media_type = media_type or _accepted_type(staged, claims)
-    if {claims.sha256, upload.expected_sha256 or None} - {None, sha256}:
+    if claims.sha256 not in (None, sha256):
         raise errors.DigestDiffers
     return media_type
 

@@ -34,7 +34,7 @@ def read_by(package: str) -> dict[str, object]:
     files += (ROOT / package).glob("*.py") if package == "dev" else []
     trees = [ast.parse(file.read_text()) for file in files]
     env = ROOT / package / "config" / "env.py"
-    readers = {"os.environ.get", "_file"}
+    readers = {"os.environ.get", "_file", "_number"}
     if env.exists():
         readers |= {node.name for node in ast.parse(env.read_text()).body if isinstance(node, ast.FunctionDef)}
     found: dict[str, object] = {}

@@ -139,7 +139,8 @@ def announced(length: int | None = 4, sha256: str | None = None, name: str = "sc
     """What a sender says as it begins: a whole file by PUT, unless told otherwise."""
     from services_app.uploads.actions import NewUpload
 
-    return NewUpload(protocol=protocol, length=length, sha256=sha256, name=name, **more)
+    digests = (("sha256", bytes.fromhex(sha256)),) if sha256 else ()
+    return NewUpload(protocol=protocol, length=length, name=name, **{"digests": digests, **more})
 
 
 def begun(claims, new, *, receiving=True):

@@ -8,26 +8,29 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from services_app.store.digest import Sha256
+from services_app.store.digest import Digest, Sha256, Sha512
 from services_app.store.errors import StoreUnavailable
-from services_app.uploads import actions, prefix, receive, takeover
+from services_app.uploads import actions, errors, prefix, receive, takeover
 from services_app.uploads.models import Upload
 from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid
 
+KINDS = pytest.mark.parametrize("kind", [Sha256, Sha512])
 
-def fed(*pieces: bytes, digest: Sha256 | None = None) -> Sha256:
+
+def fed(*pieces: bytes, digest: Digest | None = None) -> Digest:
     digest = digest or Sha256()
     for piece in pieces:
         digest.update(memoryview(bytearray(piece)))
     return digest
 
 
-@given(st.lists(st.binary(max_size=300), max_size=8))
-def test_in_any_pieces_with_a_saved_state_between_them_it_is_the_digest_of_the_whole(pieces):
-    digest = Sha256()
+@KINDS
+@given(pieces=st.lists(st.binary(max_size=300), max_size=8))
+def test_in_any_pieces_with_a_saved_state_between_them_it_is_the_digest_of_the_whole(kind, pieces):
+    digest = kind()
     for piece in pieces:
-        digest = fed(piece, digest=Sha256(digest.state()))
-    assert digest.hexdigest() == hashlib.sha256(b"".join(pieces)).hexdigest()
+        digest = fed(piece, digest=kind(digest.state()))
+    assert digest.hexdigest() == hashlib.new(kind.name, b"".join(pieces)).hexdigest()
 
 
 def test_asking_for_the_digest_does_not_end_it():
@@ -43,17 +46,20 @@ def test_a_saved_state_is_a_copy():
     assert Sha256(saved).hexdigest() == hashlib.sha256(b"abc").hexdigest()
 
 
-@pytest.mark.parametrize("state", [b"", b"x", fed(b"a").state()[:-1], fed(b"a").state() + b"x", b"sha256:libcrypto:2:"])
+@pytest.mark.parametrize(
+    "state", [b"", b"x", fed(b"a").state()[:-1], fed(b"a").state() + b"x", b"sha256:libcrypto:2:", Sha512().state()]
+)
 def test_what_is_no_state_of_ours_is_refused(state):
-    with pytest.raises(ValueError, match="SHA-256"):
+    with pytest.raises(ValueError, match="sha256"):
         Sha256(state)
 
 
-def test_more_bits_than_a_word_holds_are_counted():
+@KINDS
+def test_more_bits_than_a_word_holds_are_counted(kind):
     # The count of bits is kept in two words; a state that lost one would show only beyond 512 MiB.
-    block, ours, theirs = bytearray(32 << 20), Sha256(), hashlib.sha256()
+    block, ours, theirs = bytearray(32 << 20), kind(), hashlib.new(kind.name)
     for _ in range(17):
-        ours = Sha256(ours.state())
+        ours = kind(ours.state())
         ours.update(memoryview(block))
         theirs.update(block)
     assert ours.hexdigest() == theirs.hexdigest()
@@ -121,3 +127,33 @@ def test_an_upload_whose_state_is_lost_is_committed_with_the_right_digest(known_
     assert last.sha256 == hashlib.sha256(b"first-second-third").hexdigest()
     assert known_store.path(actions.object_name(last)).read_bytes() == b"first-second-third"
     assert "digest state lost" in [record.message for record in caplog.records]
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("known_store")
+@pytest.mark.parametrize("lost", [False, True])
+@pytest.mark.parametrize("right", [False, True])
+def test_a_sha_512_of_the_whole_is_compared_at_the_end_of_several_requests(lost, right):
+    digest = hashlib.sha512(b"first-second" if right else b"another").digest()
+    claims = claims_object()
+    upload = begun(claims, announced(None, digests=(("sha512", digest),)))
+    receive.receive(upload, request_body(b"first"), claims, receive.Append())
+    assert Sha512(bytes(now_of(upload).sha512_state)).hexdigest() == hashlib.sha512(b"first").hexdigest()
+    if lost:
+        Upload.objects.update(sha512_state=None)
+    last = takeover.seize(now_of(upload))
+    if right:
+        receive.receive(last, request_body(b"-second"), claims, receive.Append(final=True))
+        assert last.receipt
+    else:
+        with pytest.raises(errors.DigestDiffers):
+            receive.receive(last, request_body(b"-second"), claims, receive.Append(final=True))
+
+
+@pytest.mark.django_db
+@pytest.mark.usefixtures("known_store")
+def test_where_no_sha_512_was_announced_none_is_made():
+    claims = claims_object()
+    upload = begun(claims, announced(None))
+    receive.receive(upload, request_body(b"first"), claims, receive.Append())
+    assert now_of(upload).sha512_state is None

@@ -51,6 +51,19 @@ def test_half_a_configuration_stops_and_names_the_variable(configuration, monkey
     assert str(stopped.value).startswith(name)
 
 
+@pytest.mark.parametrize(
+    ("listener", "name"),
+    [("uploads", "UPLOAD_THREADS"), ("uploads", "GRACEFUL_TIMEOUT"), ("control", "CONTROL_THREADS")],
+)
+@pytest.mark.parametrize("value", ["", "0", "-1", "many", "1.5", "²"])
+def test_a_number_that_is_none_stops_and_names_the_variable(configuration, monkeypatch, listener, name, value):
+    monkeypatch.setenv("LISTENER", listener)
+    monkeypatch.setenv(name, value)
+    with pytest.raises(SystemExit) as stopped:
+        configuration()
+    assert str(stopped.value).startswith(name)
+
+
 def test_bodies_get_no_kept_connection_and_time_to_end(configuration, monkeypatch):
     uploads = configuration()
     assert (uploads["keepalive"], uploads["graceful_timeout"], uploads["max_requests"]) == (0, 86400, 0)

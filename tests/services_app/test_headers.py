@@ -10,12 +10,16 @@ from hypothesis import strategies as st
 from services_app.store.paths import MAX_NAME_BYTES
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.errors import LengthRequired, RequestMalformed
-from services_app.uploads.headers import announced_digest, body_length, file_name, whole_digest, whole_number
+from services_app.uploads.headers import body_length, digests, file_name, whole_digests, whole_number
 from services_app.uploads.protocols import whole
 
 DIGEST = hashlib.sha256(b"abc")
 FIELD = f"sha-256=:{base64.b64encode(DIGEST.digest()).decode()}:"
 OTHER = f"sha-256=:{base64.b64encode(hashlib.sha256(b'x').digest()).decode()}:"
+DIGEST_512 = hashlib.sha512(b"abc")
+FIELD_512 = f"sha-512=:{base64.b64encode(DIGEST_512.digest()).decode()}:"
+FOUND = {"sha256": DIGEST.digest()}
+FOUND_512 = {"sha512": DIGEST_512.digest()}
 
 
 @pytest.mark.parametrize(("value", "number"), [("0", 0), ("7", 7), ("0007", 7), ("9" * 19, int("9" * 19))])
@@ -56,22 +60,26 @@ def test_two_framings_or_another_coding_are_malformed(length, coding):
     "header",
     [
         FIELD,
-        f"sha-512=:AAAA:, {FIELD}",
-        f"{FIELD}, sha-512=:AAAA:",
+        f"sha=:AAAA:, {FIELD}",
+        f"{FIELD}, sha-384=:AAAA:",
+        f"{OTHER}, {FIELD}",  # RFC 9651, section 4.2.2: the last one counts
         f"md5=:AAAA:,\t{FIELD}",
         f"{FIELD};a=1",
         f"  {FIELD}",
     ],
 )
 def test_a_sha_256_is_found_wherever_it_stands(header):
-    assert announced_digest(header) == DIGEST.hexdigest()
+    assert digests(header) == FOUND
 
 
-@pytest.mark.parametrize(
-    "header", ["", "sha-512=:AAAA:", "md5=:AAAA:, sha-512=:AAAA:", "x-sha-256=:AAAA:", "unixsum=1"]
-)
-def test_a_field_without_a_sha_256_announces_nothing(header):
-    assert announced_digest(header) is None
+def test_a_sha_512_is_found_too_beside_a_sha_256_or_alone():
+    assert digests(FIELD_512) == FOUND_512
+    assert digests(f"{FIELD}, {FIELD_512}") == digests(f"{FIELD_512},{FIELD}") == FOUND | FOUND_512
+
+
+@pytest.mark.parametrize("header", ["", "sha=:AAAA:", "md5=:AAAA:, sha-384=:AAAA:", "x-sha-256=:AAAA:", "unixsum=1"])
+def test_a_field_without_a_sha_256_or_sha_512_announces_nothing(header):
+    assert digests(header) == {}
 
 
 @pytest.mark.parametrize(
@@ -92,31 +100,33 @@ def test_a_field_without_a_sha_256_announces_nothing(header):
         "sha-256=?1",
         FIELD[:-1],
         f"{FIELD}x",
-        f"{FIELD}, {OTHER}",
-        f"{FIELD}, {FIELD}",
+        "sha-512=:AAAA:",
+        f"{FIELD}, sha-512",
+        FIELD.replace("256", "512"),
+        FIELD_512.replace("512", "256"),
     ],
 )
-def test_a_sha_256_that_is_none_is_malformed_and_never_passed_over(header):
+def test_a_digest_that_is_none_is_malformed_and_never_passed_over(header):
     # Who names a digest relies on its being compared.
     with pytest.raises(RequestMalformed):
-        announced_digest(header)
+        digests(header)
 
 
 def test_either_digest_field_counts():
     for name in ("HTTP_REPR_DIGEST", "HTTP_CONTENT_DIGEST"):
-        assert whole_digest({name: FIELD}) == DIGEST.hexdigest()
+        assert whole_digests({name: FIELD}) == FOUND
 
 
 def test_a_digest_field_of_another_algorithm_does_not_hide_the_other_field():
-    meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": "sha-512=:AAAA:", "HTTP_CONTENT_DIGEST": FIELD}
-    assert whole_digest(meta) == DIGEST.hexdigest()
+    meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": FIELD_512, "HTTP_CONTENT_DIGEST": FIELD}
+    assert whole_digests(meta) == FOUND | FOUND_512
 
 
 def test_two_digest_fields_must_agree():
     meta = {"CONTENT_LENGTH": "3", "HTTP_REPR_DIGEST": FIELD, "HTTP_CONTENT_DIGEST": FIELD}
-    assert whole_digest(meta) == DIGEST.hexdigest()
+    assert whole_digests(meta) == FOUND
     with pytest.raises(RequestMalformed):
-        whole_digest(meta | {"HTTP_CONTENT_DIGEST": OTHER})
+        whole_digests(meta | {"HTTP_CONTENT_DIGEST": OTHER})
 
 
 def test_a_put_announces_length_digest_and_name():
@@ -126,7 +136,7 @@ def test_a_put_announces_length_digest_and_name():
         "HTTP_CONTENT_DISPOSITION": 'attachment; filename="a.zip"',
         "CONTENT_TYPE": "text/html; boundary=x",
     }
-    assert whole.new_upload(meta) == NewUpload("whole", 3, "a.zip", DIGEST.hexdigest())
+    assert whole.new_upload(meta) == NewUpload("whole", 3, "a.zip", tuple(FOUND.items()))
 
 
 @pytest.mark.parametrize(

@@ -8,7 +8,6 @@ No 104 interim response is ever sent: nginx would pass it on as the final one. T
 (RFC 9651); one that is none is ignored whole, as the draft demands.
 """
 
-import base64
 import re
 import time
 
@@ -35,9 +34,6 @@ _BARE_ITEM = "|".join(
 _PARAMETERS = rf"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_BARE_ITEM}))?)*"
 _BOOLEAN = re.compile(rf" *\?([01]){_PARAMETERS} *")
 _INTEGER = re.compile(rf" *(-0{{1,15}}|[0-9]{{1,15}}){_PARAMETERS} *")
-
-_NAMES_SHA = re.compile(r"[ \t]*(sha-256|sha-512)[ \t]*(?:[=;]|$)", re.IGNORECASE)
-_SHA = re.compile(rf"[ \t]*(sha-256=:[A-Za-z0-9+/]{{43}}=:|sha-512=:[A-Za-z0-9+/]{{86}}==:){_PARAMETERS}[ \t]*")
 
 
 def completeness(meta: dict) -> bool | None:
@@ -68,7 +64,7 @@ def new_upload(meta: dict) -> NewUpload:
         protocol=Protocol.IETF,
         length=length,
         name=headers.file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
-        sha256=headers.announced_digest(meta.get("HTTP_REPR_DIGEST", "")),
+        digests=_digests(meta, "HTTP_REPR_DIGEST"),
     )
 
 
@@ -88,8 +84,8 @@ def append(meta: dict) -> Append:
         raise errors.RequestMalformed
     return Append(
         final=final,
-        checksums=_content_digests(meta),
-        sha256=headers.announced_digest(meta.get("HTTP_REPR_DIGEST", "")),
+        checksums=_digests(meta, "HTTP_CONTENT_DIGEST"),
+        whole=_digests(meta, "HTTP_REPR_DIGEST"),
         checksum_problem=errors.ContentDigestDiffers,
         excess_problem=errors.LengthExceeded,
     )
@@ -126,20 +122,8 @@ def is_of_the_target(problem: errors.Problem) -> bool:
     return isinstance(problem, errors.TypeRefused | errors.DigestDiffers | errors.LengthDiffers)
 
 
-def _content_digests(meta: dict) -> tuple[tuple[str, bytes], ...]:
-    """The digests of this content that can be checked here; of two under one name the last counts (RFC 9651 section 4.2).
-
-    Raises RequestMalformed for one that cannot be read.
-    """
-    found = {}
-    for member in meta.get("HTTP_CONTENT_DIGEST", "").split(","):
-        if _NAMES_SHA.match(member):
-            match = _SHA.fullmatch(member)
-            if match is None:
-                raise errors.RequestMalformed
-            algorithm, _, encoded = match[1].partition("=:")
-            found[algorithm.replace("-", "")] = base64.b64decode(encoded.rstrip(":"))
-    return tuple(found.items())
+def _digests(meta: dict, name: str) -> tuple[tuple[str, bytes], ...]:
+    return tuple(headers.digests(meta.get(name, "")).items())
 
 
 def _content_length(meta: dict) -> int | None:

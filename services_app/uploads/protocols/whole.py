@@ -11,5 +11,5 @@ def new_upload(meta: dict) -> NewUpload:
         protocol=Protocol.WHOLE,
         length=headers.body_length(meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", "")),
         name=headers.file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
-        sha256=headers.whole_digest(meta),
+        digests=tuple(headers.whole_digests(meta).items()),
     )
