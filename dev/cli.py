@@ -2,6 +2,7 @@
 
 import argparse
 import os
+import re
 import sys
 import textwrap
 
@@ -52,6 +53,9 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
 
     demo = command("demo", "Start everything on this machine and say how to use it", _demo)
     demo.add_argument("--port", type=int, default=DEMO_PORT, help="port of the page (default: %(default)s)")
+    demo.add_argument(
+        "--origin", action="append", default=[], type=_origin, help="whose pages may upload from a browser too (repeatable)"
+    )
     demo.add_argument("--once", metavar="FILE", help="on free ports: send FILE through it once, check everything, stop")
     demo.add_argument("--json", action="store_true", help="with --once: print the result as JSON")
 
@@ -93,7 +97,14 @@ def _demo(options) -> int:
 
     if options.once:
         return once.main(options.once, as_json=options.json)
-    return demo.main(options.port)
+    return demo.main(options.port, options.origin)
+
+
+def _origin(text: str) -> str:
+    """It becomes a line of site.conf as it is."""
+    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?", text):
+        raise argparse.ArgumentTypeError("an origin is https://name or https://name:port, and nothing behind it")
+    return text
 
 
 def _test(options) -> int:

@@ -11,13 +11,13 @@ from dev.processes import StartFailed, end_in_order_when_told, is_free
 from dev.stack import Stack
 
 
-def main(port: int) -> int:
+def main(port: int, origins: list[str]) -> int:
     if not is_free(port):
         print(f"Port {port} is in use (or not allowed). Choose another:  ./run demo --port {port + 1}", file=sys.stderr)
         return 2
     end_in_order_when_told()
     try:
-        stack = Stack(STATE / "demo", port=port)
+        stack = Stack(STATE / "demo", port=port, origins=origins)
         shown = ".".join(map(str, nginx.version(stack.nginx_binary)))
         print(f"Starting nginx {shown}, web_app and services_app …", flush=True)
         with stack:

@@ -108,3 +108,11 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
+
+
+@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", 'https://a" 1; "b', "null", "*", "https://*.example"])
+def test_an_origin_that_is_none_is_refused_and_reaches_no_configuration(origin):
+    command = [sys.executable, ROOT / "run", "demo", "--origin", origin]
+    done = subprocess.run(command, capture_output=True, text=True, check=False)
+    assert done.returncode == 2
+    assert "an origin is https://name" in done.stderr
