@@ -1,6 +1,7 @@
 """What people and machines do at odd moments: a click too many, the same file again, a browser that keeps nothing."""
 
 import re
+from collections.abc import Iterator
 
 import pytest
 from playwright.sync_api import expect
@@ -15,16 +16,20 @@ DATABASES = "async () => (await indexedDB.databases()).length"
 
 
 @pytest.fixture
-def own(own_page, own_stack, own_line) -> UploadPage:
-    """The page of a stack that may be tampered with; nothing is unfinished."""
-    page = UploadPage(own_page, own_stack.url)
+def own(own_page, own_stack, own_line) -> Iterator[UploadPage]:
+    """The page of a stack that may be tampered with; nothing is unfinished before, nor remembered after."""
+    uploads = UploadPage(own_page, own_stack.url)
     own_page.on("dialog", lambda dialog: dialog.accept())
-    page.open()
-    forget_all(page)
-    return page.open()
+    forget_all(uploads)
+    yield uploads.open()
+    own_line.restore()
+    own_page.unroute_all(behavior="ignoreErrors")
+    forget_all(uploads)
 
 
 def forget_all(uploads: UploadPage) -> None:
+    """From a page that writes nothing itself."""
+    uploads.page.goto(uploads.url + "/uploads/")
     uploads.page.evaluate("() => new Promise(done => { indexedDB.deleteDatabase('sluice').onsuccess = done; })")
 
 
