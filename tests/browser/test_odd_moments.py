@@ -136,10 +136,35 @@ def test_a_file_that_another_tab_sends_is_not_begun_anew(paused, own, own_contex
     with own_context.new_page() as page:
         other = UploadPage(page, own_stack.url).open()
         other.upload("archives", file)
-        other.row(file.name).expect_refused("in_another_tab")
+        refused = other.row(file.name)
+        refused.expect_refused("in_another_tab")
+        expect(refused.button("Discard")).to_be_hidden()
+        refused.button("Try again").click()
+        refused.expect_state("preparing")
+        refused.expect_refused("in_another_tab")
+        other.add(file)
+        expect(other.rows()).to_have_count(1)
+        refused.button("Remove").click()
+        expect(other.rows()).to_have_count(0)
     own_line.rate = None
     row.expect_stored()
     assert len(objects(own_stack) - before) == 1
+
+
+def test_a_file_chosen_again_while_it_is_cancelled_is_not_swallowed(paused, own, own_line):
+    file, row = paused()
+    row.button("Resume").click()
+    row.expect_state("sending")
+    own.page.route(
+        re.compile(r"/u/[^/]+/[0-9a-f-]{36}$"),
+        lambda route: route.abort() if route.request.method == "DELETE" else route.continue_(),
+    )
+    row.button("Cancel").click()
+    row.expect_state("cancelling")
+    own.upload("archives", file)
+    expect(own.rows()).to_have_count(2)
+    own_line.rate = None
+    wait_for(lambda: own.page.locator("li.file[data-state=stored]").count() == 1, 60)
 
 
 def test_two_tabs_do_not_fight_over_one_upload(paused, own_context, own_stack, own_line):

@@ -55,6 +55,7 @@ export class Transfer extends EventTarget {
 
   /** The bytes are stored; perhaps only the web tier has not heard of it yet. */
   get safe() { return this.upload !== null; }
+  get elsewhere() { return this.problem?.code === "in_another_tab"; }
 
   /** Bytes that the services tier promised to have. */
   get kept() { return this.#delivery?.kept ?? 0; }
@@ -63,7 +64,7 @@ export class Transfer extends EventTarget {
 
   /** An upload waits on the services tier for what this file has still to bring. */
   get resumable() {
-    return !this.safe && this.state !== "cancelled" && this.uploadId !== null;
+    return !this.safe && !this.elsewhere && this.state !== "cancelled" && this.uploadId !== null;
   }
 
   /** Runs to an end that needs a person, or none: stored, stopped, paused or cancelled. Never rejects. */

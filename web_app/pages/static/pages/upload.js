@@ -78,8 +78,8 @@ async function take(files, folders) {
 
 /** Whether a file belongs to an upload that was begun before: then that one goes on, or the file is refused as another. */
 async function goOn(file) {
-  const listed = [...rows.keys()].find((each) => !each.safe && each.state !== "cancelled" && isSame(each.file, file));
-  if (listed && !listed.ended) {
+  const listed = [...rows.keys()].find((each) => !each.safe && !each.ended && each.state !== "cancelling" && isSame(each.file, file));
+  if (listed) {
     if (listed.state === "paused") again(listed);
     listed.hurry();
     rows.get(listed).focus();
@@ -91,15 +91,15 @@ async function goOn(file) {
   const collection = found && collectionOf(found.record.collection);
   if (!collection) return false;
   const { uploadId, elsewhere } = found.record;
-  if (found.same && !elsewhere) {
+  if (found.same) {
     // It stopped in this page, say because its disk was away: the new row takes its place.
     for (const transfer of [...rows.keys()].filter((each) => each.uploadId === uploadId)) dismiss(transfer);
     leftovers.drop(uploadId);
-    enter(new Transfer(file, collection, tools, found.record));
+    const transfer = new Transfer(file, collection, tools, found.record);
+    if (elsewhere) refuse(transfer, "in_another_tab");
+    else enter(transfer);
   } else {
-    const other = new Transfer(file, collection, tools);
-    show(other);
-    other.refuse(found.same ? "in_another_tab" : "another_file");
+    refuse(new Transfer(file, collection, tools), "another_file");
   }
   showList();
   return true;
@@ -116,6 +116,11 @@ function start(files) {
   showHeld();
   showList();
   entered[0].element.scrollIntoView({ block: "nearest" });
+}
+
+function refuse(transfer, code) {
+  show(transfer);
+  transfer.refuse(code);
 }
 
 function enter(transfer) {
@@ -160,7 +165,7 @@ function again(transfer) {
 
 function remove(transfer) {
   dismiss(transfer);          // first, so that giving up its permission is not announced
-  if (!transfer.safe) transfer.cancel();
+  if (!transfer.safe && !transfer.elsewhere) transfer.cancel();
 }
 
 function dismiss(transfer) {
