@@ -155,6 +155,8 @@ def test_a_buffer_is_larger_than_the_limit_that_it_serves(everything):
         if directive in ("client_max_body_size", "client_body_buffer_size"):
             sizes.setdefault((name, around), {})[directive] = args[0]
     bounded = {place: found for place, found in sizes.items() if found.get("client_max_body_size") != "0"}
+    refusing = next(place for place in bounded if place[0] == "conf.d/problems.conf")
+    assert bounded.pop(refusing) == {"client_max_body_size": "1"}, "no body is read there, it is dropped"
     assert bounded.keys() == {("snippets/unbuffered.conf", ()), ("conf.d/uploads.conf", ("location /.check/",))}
     for found in bounded.values():
         assert _bytes(found["client_body_buffer_size"]) > _bytes(found["client_max_body_size"])

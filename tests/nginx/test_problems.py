@@ -6,7 +6,7 @@ import pytest
 
 from services_app.tokens.errors import TokenRefused
 from services_app.uploads.errors import Problem, Unauthorised, table
-from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD
+from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD, Answer
 
 # A wrong client certificate between our own tiers is a fault of ours, which the sender is told as such.
 NEVER_TOLD = {"peer_forbidden"}
@@ -86,6 +86,45 @@ def test_a_verdict_that_is_not_in_the_list_is_a_fault_of_ours(rig, verdict):
     answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"12345")
     assert (answer.status, answer.code()) == (500, "internal_error")
     assert rig.uploads.requests == []
+
+
+ASKING = {"Expect": "100-continue", "Content-Length": str(300 << 20)}
+
+
+def asked(rig, method: str, path: str, headers: dict) -> Answer:
+    """The answer to a request that waits to be told to go on, and sends nothing."""
+    return rig.ask(method, path, ASKING | headers)
+
+
+@pytest.mark.parametrize("code", sorted(documents()))
+def test_whoever_asks_before_sending_is_refused_without_being_told_to_go_on(rig, code):
+    rig.refuse(code)
+    answer = asked(rig, "PUT", f"/u/{TOKEN}", {})
+    assert (answer.status, answer.code(), answer.interim) == (table()[code], code, 0)
+
+
+@pytest.mark.parametrize(
+    ("method", "path", "headers", "status"),
+    [
+        ("PUT", f"/u/{TOKEN}", {"Authorization": "Bearer " + TOKEN}, 400),
+        ("PUT", f"/u/{TOKEN}//", {}, 404),
+        ("TRACE", f"/u/{TOKEN}/check", {}, 405),
+        ("POST", f"/u/{TOKEN}/check", {}, 413),
+        ("POST", "/accounts/login/", {}, 413),
+    ],
+)
+def test_what_nginx_refuses_by_itself_it_refuses_so_too(rig, method, path, headers, status):
+    answer = asked(rig, method, path, headers)
+    assert (answer.status, answer.interim) == (status, 0)
+
+
+def test_whoever_asks_before_sending_is_told_to_go_on_when_the_file_is_wanted(rig):
+    with rig.connect() as connection:
+        head = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nExpect: 100-continue\r\nContent-Length: 5\r\n\r\n"
+        connection.sendall(head.encode())
+        assert connection.recv(1000).startswith(b"HTTP/1.1 100 Continue")
+        connection.sendall(b"12345")
+        assert Answer.read(connection).status == 200
 
 
 @pytest.mark.parametrize("status", [200, 204, 299])

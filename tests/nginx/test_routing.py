@@ -77,6 +77,7 @@ def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
         "/.check/u/check",
         "/.authorize",
         "/.problem/not_found",
+        "/.refuse/not_found",
         "/.away/draining",
     ],
 )
