@@ -81,7 +81,7 @@ def every_state(uploads, line, sized):
     line.rate = MIB
     uploads.add(sized("cancelled.zip", 16 * MIB), sized("under way.zip", 48 * MIB))
     uploads.row("cancelled.zip").expect_state("sending")
-    uploads.row("cancelled.zip").button("Cancel").click()
+    uploads.row("cancelled.zip").cancel()
     uploads.row("cancelled.zip").expect_state("cancelled")
     uploads.row("under way.zip").part("pace").filter(has_text="left").wait_for()
     uploads.page.locator("#recent summary").first.click()
@@ -105,6 +105,23 @@ def test_no_sideways_scrolling_at_any_width(every_state, width):
     page.set_viewport_size({"width": width, "height": 740})
     assert page.evaluate("document.documentElement.scrollWidth") <= width
     assert page.evaluate(SMALL_TARGETS) == []
+
+
+def test_the_question_before_discarding_holds_to_the_same(uploads, line, sized):
+    page = uploads.page
+    line.rate = 16 * MIB
+    uploads.upload("demo", sized("a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do.zip", 96 * MIB))
+    row = uploads.row("a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do.zip")
+    wait_for(lambda: row.part("bar").evaluate("bar => bar.value") > 9 * MIB)
+    row.button("Cancel").click()
+    expect(uploads.question()).to_be_visible()
+    page.set_viewport_size({"width": 320, "height": 640})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert low_contrast(page) == []
+        assert page.evaluate(SMALL_TARGETS) == []
+        assert page.evaluate("document.documentElement.scrollWidth") <= 320
+        assert uploads.question().evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
 @pytest.mark.parametrize("path", ["/uploads/", "/no-such-page", "/accounts/login/", "/signed-in/"])
@@ -169,7 +186,7 @@ def test_the_whole_way_by_keyboard(uploads, tmp_path):
 
 
 def test_the_keyboard_keeps_its_place_when_a_button_goes_away(uploads, line, sized):
-    line.rate = 4 * MIB
+    line.rate = MIB      # nothing is safe yet, so nothing is asked
     uploads.upload("demo", sized("place.zip", 24 * MIB))
     row = uploads.row("place.zip")
     row.expect_state("sending")

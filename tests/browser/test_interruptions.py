@@ -86,7 +86,7 @@ def test_cancelling_stores_nothing_and_gives_the_permission_back(under_way, stac
     # Other tests leave uploads that wait for their senders, so what counts is that one of the staged files goes.
     staged = lambda: {entry.name for entry in (stack.nas / "staging").iterdir()}  # noqa: E731
     before, staged_before = objects(stack), staged()
-    under_way.button("Cancel").click()
+    under_way.cancel()
     under_way.expect_state("cancelled")
     assert objects(stack) == before
     wait_for(lambda: staged() < staged_before)
@@ -97,7 +97,7 @@ def test_cancelling_stores_nothing_and_gives_the_permission_back(under_way, stac
 def test_a_waiting_file_can_be_cancelled_and_the_others_go_on(uploads, line, sized):
     line.rate = 4 * MIB
     uploads.upload("demo", *[sized(f"{name}.zip", 3 * MIB) for name in "abcd"])
-    uploads.row("c.zip").button("Cancel").click()
+    uploads.row("c.zip").cancel()
     uploads.row("c.zip").expect_state("cancelled")
     for name in "abd":
         uploads.row(f"{name}.zip").expect_stored()
@@ -110,7 +110,7 @@ def test_cancelling_too_late_says_that_the_file_is_stored(uploads, line, sized, 
     uploads.upload("demo", sized("late.zip", 6 * MIB))
     row = uploads.row("late.zip")
     row.expect_state("waiting")
-    row.button("Cancel").click()
+    row.cancel()
     line.restore()
     row.expect_stored()
     assert "before the upload could be cancelled" in row.part("note").text_content()
@@ -123,7 +123,7 @@ def test_cancelling_without_a_network_does_not_claim_what_it_cannot_know(uploads
     uploads.upload("demo", sized("who knows.zip", 6 * MIB))
     row = uploads.row("who knows.zip")
     row.expect_state("waiting")
-    row.button("Cancel").click()
+    row.cancel()
     row.expect_state("cancelled")
     assert "not known whether the file had arrived" in row.part("state").text_content()
 

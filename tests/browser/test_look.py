@@ -56,7 +56,9 @@ def test_every_page_is_photographed(browser, stack, collections, line, sized, bi
         uploads.open()
         expect(page.locator("#unfinished li")).to_have_count(1)
         photograph("unfinished")
-        page.get_by_role("button", name="Discard").click()
+        page.locator("#unfinished").get_by_role("button", name="Discard").click()
+        photograph("question")
+        uploads.question().get_by_role("button", name="Discard").click()
         expect(page.locator("#unfinished")).to_be_hidden()
 
         page.goto(stack.url + "/uploads/")

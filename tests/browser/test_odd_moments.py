@@ -115,6 +115,70 @@ def test_the_second_click_of_two_does_not_cancel(own, own_line, own_stack, servi
     row.expect_stored_at_last()
 
 
+def test_what_is_safe_is_not_given_up_by_a_slip(paused, own, own_line, own_stack):
+    before = objects(own_stack)
+    _, row = paused()
+    press, question = own.page.keyboard.press, own.question()
+    row.button("Cancel").dblclick()
+    expect(question).to_contain_text(re.compile(r"series\.zip: \d+\.\d of 48 MiB are safe\. They are removed"))
+    question.get_by_role("button", name="Discard").dispatch_event("click", {"detail": 2})
+    expect(question).to_be_visible()
+    press("Escape")
+    expect(question).to_be_hidden()
+    expect(row.button("Cancel")).to_be_focused()
+    press("Enter")
+    expect(question.get_by_role("button", name="Keep it")).to_be_focused()
+    press("Enter")
+    expect(question).to_be_hidden()
+    row.expect_state("paused")
+    own_line.rate = None
+    row.button("Resume").click()
+    row.expect_stored()
+    assert len(objects(own_stack) - before) == 1
+
+
+def test_who_means_it_gives_it_up(paused, own, own_stack):
+    staged = lambda: {entry.name for entry in (own_stack.nas / "staging").iterdir()}  # noqa: E731
+    before = staged()
+    _, row = paused()
+    assert len(staged() - before) == 1
+    row.button("Cancel").focus()
+    for key in ("Enter", "Tab", "Enter"):
+        own.page.keyboard.press(key)
+    row.expect_state("cancelled")
+    expect(row.part("name")).to_be_focused()
+    wait_for(lambda: staged() == before)
+
+
+def test_a_file_that_arrives_while_the_question_stands_there_is_stored_whatever_is_said(own, own_line, own_stack, varied):
+    before = objects(own_stack)
+    own_line.rate = 6 * MIB
+    own.upload("archives", varied("late.zip", 48 * MIB))
+    row = own.row("late.zip")
+    wait_for(lambda: value(row) > 9 * MIB)
+    row.button("Cancel").click()
+    own_line.rate = None
+    row.expect_stored()
+    own.question().get_by_role("button", name="Discard").click()
+    expect(own.question()).to_be_hidden()
+    row.expect_stored()
+    assert len(objects(own_stack) - before) == 1
+
+
+def test_what_an_earlier_page_left_is_not_given_up_by_a_slip(paused, own, own_line):
+    file, _ = paused()
+    own.open()
+    own.page.locator("#unfinished").get_by_role("button", name="Discard").click()
+    expect(own.question()).to_contain_text("48 MiB for archives: what has arrived is removed")
+    own.page.keyboard.press("Escape")
+    expect(own.question()).to_be_hidden()
+    expect(own.page.locator("#unfinished li")).to_have_count(1)
+    own.add(file)
+    expect(own.row(file.name).part("taken")).to_have_text(re.compile(r"^[1-9]"), timeout=30_000)
+    own_line.rate = None
+    own.row(file.name).expect_stored()
+
+
 def test_the_same_file_chosen_again_goes_on_in_its_row(paused, own, own_line, own_stack):
     before = objects(own_stack)
     file, row = paused()
@@ -159,7 +223,7 @@ def test_a_file_chosen_again_while_it_is_cancelled_is_not_swallowed(paused, own,
         re.compile(r"/u/[^/]+/[0-9a-f-]{36}$"),
         lambda route: route.abort() if route.request.method == "DELETE" else route.continue_(),
     )
-    row.button("Cancel").click()
+    row.cancel()
     row.expect_state("cancelling")
     own.upload("archives", file)
     expect(own.rows()).to_have_count(2)
@@ -189,7 +253,7 @@ def test_another_file_of_the_same_name_and_another_size_is_refused_too(paused, o
     expect(own.page.locator("#unfinished li")).to_have_count(1)
     own.upload("archives", varied(file.name, 49 * MIB, seed=3))
     own.row(file.name).expect_refused("another_file")
-    own.page.get_by_role("button", name="Discard").click()
+    own.discard()
     expect(own.page.locator("#unfinished")).to_be_hidden()
 
 
@@ -198,7 +262,7 @@ def test_what_is_discarded_is_not_gone_on_with(paused, own, own_line, own_stack)
     own.open()
     # A bad line: the server does not hear of it for a while.
     own.page.route("**/token", lambda route: None)
-    own.page.get_by_role("button", name="Discard").click()
+    own.discard()
     own.choose("archives")
     own.add(file)
     own_line.rate = None
@@ -272,7 +336,7 @@ class TestSigningOut:
         uploads.page.get_by_role("button", name="Sign out").click()
         row.expect_state("sending")
         assert uploads.page.evaluate(DATABASES) == 1
-        row.button("Cancel").click()
+        row.cancel()
         row.expect_state("cancelled")
 
     def test_what_goes_on_after_signing_in_again_is_remembered_again(self, session, own_stack, own_line, varied):

@@ -93,7 +93,7 @@ def test_503_store_absent_is_waited_out_and_said(own_page, own_stack, thirty):
             row.expect_state("waiting")
             expect(row.part("state")).to_contain_text("The storage cannot be reached at the moment; trying again in")
             expect(row.part("pace")).to_contain_text("You need not do anything")
-            row.button("Cancel").click()
+            row.cancel()
         last = uploads.row(thirty[-1].name)
         last.expect_state("waiting")
     last.expect_stored()

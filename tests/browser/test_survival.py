@@ -258,7 +258,7 @@ def test_another_file_of_the_same_name_and_size_is_refused_and_nothing_is_mixed(
     expect(uploading.row.part("state")).to_have_text("This is not the file that was begun")
     uploading.row.button("Remove").click()
     assert objects(uploading.stack) == uploading.before
-    page.get_by_role("button", name="Discard").click()
+    uploading.uploads.discard()
     expect(page.locator("#unfinished")).to_be_hidden()
     assert nothing_kept(page)
     uploading.line.restore()

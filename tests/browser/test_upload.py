@@ -120,7 +120,7 @@ def test_leaving_the_page_asks_first_only_while_something_is_under_way(uploads, 
     row.expect_state("sending")
     uploads.page.close(run_before_unload=True)
     expect(row.button("Cancel")).to_be_visible()
-    row.button("Cancel").click()
+    row.cancel()
     row.expect_state("cancelled")
     assert asked == ["beforeunload"]
     line.restore()

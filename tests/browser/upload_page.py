@@ -37,6 +37,14 @@ class UploadPage:
     def rows(self) -> Locator:
         return self.page.locator("li.file")
 
+    def question(self) -> Locator:
+        return self.page.get_by_role("dialog", name="Discard what has arrived?")
+
+    def discard(self) -> None:
+        """The one upload that an earlier page left unfinished."""
+        self.page.locator("#unfinished").get_by_role("button", name="Discard").click()
+        self.question().get_by_role("button", name="Discard").click()
+
     def clear(self) -> None:
         self.page.get_by_role("button", name="Clear finished").click()
         expect(self.rows()).to_have_count(0)
@@ -51,6 +59,13 @@ class Row:
 
     def button(self, name: str) -> Locator:
         return self.element.get_by_role("button", name=re.compile(f"^{name}"))
+
+    def cancel(self) -> None:
+        """Whether the page asks depends on what has arrived by now; it has asked by the time that the click is over."""
+        self.button("Cancel").click()
+        question = self.element.page.locator("#discard")
+        if question.evaluate("dialog => dialog.open"):
+            question.get_by_role("button", name="Discard").click()
 
     def expect_state(self, *states: str) -> None:
         expect(self.element).to_have_attribute("data-state", re.compile(f"^({'|'.join(states)})$"), timeout=PATIENCE)

@@ -12,17 +12,22 @@ export class Leftovers {
   #api;
   #unfinished;
   #titleOf;
+  #ask;
   #records = [];
   #loaded;
 
-  /** `titleOf(slug)`: a collection as people know it, or undefined where it is closed to this person now. */
-  constructor({ section, list, template }, { api, unfinished }, titleOf) {
+  /**
+   * `titleOf(slug)`: a collection as people know it, or undefined where it is closed to this person now.
+   * `ask(text)`: whether the person means it.
+   */
+  constructor({ section, list, template }, { api, unfinished }, { titleOf, ask }) {
     this.#section = section;
     this.#list = list;
     this.#template = template;
     this.#api = api;
     this.#unfinished = unfinished;
     this.#titleOf = titleOf;
+    this.#ask = ask;
     this.#loaded = this.#load();
   }
 
@@ -82,12 +87,13 @@ export class Leftovers {
     part("discard").hidden = record.safe === true;
     part("discard").setAttribute("aria-label", `Discard: ${about}`);
     part("discard").addEventListener("click", (event) => {
-      if (event.detail < 2) this.#discard(record);      // the second click of two was meant for what stood there before
+      if (event.detail < 2) this.#discard(record, about);      // the second click of two was meant for what stood there before
     });
     return item;
   }
 
-  async #discard({ grantId, uploadId }) {
+  async #discard({ grantId, uploadId }, about) {
+    if (!(await this.#ask(`${about}: what has arrived is removed, and the file has to be sent from its beginning.`))) return;
     this.drop(uploadId);
     // First, or the same file chosen a moment later would go on with what is being removed.
     await this.#unfinished.forget(uploadId);

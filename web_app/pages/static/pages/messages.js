@@ -1,7 +1,7 @@
 // What the page says. Every problem that a data manager can meet, in sentences: what happened, what is stored, what to do.
 // `action` is what the row offers: "retry", "signin", or "none" when trying the same file again cannot help.
 
-import { size, sizeOf, wait } from "./format.js";
+import { displayName, size, sizeOf, wait } from "./format.js";
 
 const NOTHING_STORED = "Nothing was stored, and your file is unchanged.";
 const ASK_OPERATOR = "Please tell your Sluice operator, with the code below.";
@@ -209,6 +209,11 @@ export function standing(transfer, seconds) {
 export function safeOf(kept, total) {
   const shown = sizeOf(kept, total);
   return `${/^0(?:\.0)? /.test(shown) ? `${size(kept)} of ${size(total)}` : shown} are safe.`;
+}
+
+/** What is lost if it is given up now. */
+export function atStake({ file, kept }) {
+  return `${displayName(file.name)}: ${safeOf(kept, file.size)} They are removed, and the file has to be sent from its beginning.`;
 }
 
 const CANCELLED_UNSEEN = {

@@ -3,12 +3,13 @@
 import { announcer } from "./announce.js";
 import { WebApi } from "./api.js";
 import { enableCopying } from "./copy.js";
+import { mayDiscard } from "./discard.js";
 import { acceptFiles } from "./drop.js";
 import { displayName, percent } from "./format.js";
 import { Hasher } from "./hasher.js";
 import { localTimes, refreshHistory } from "./history.js";
 import { Leftovers } from "./leftovers.js";
-import { describe } from "./messages.js";
+import { atStake, describe } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Row } from "./row.js";
 import { Transfer } from "./send.js";
@@ -23,11 +24,12 @@ const api = new WebApi({ ...page.dataset }, () => unfinished.signedIn());
 const tools = { api, hasher: new Hasher(page.dataset.hasherUrl), unfinished };
 const leftovers = new Leftovers(
   { section: byId("unfinished"), list: byId("unfinished-list"), template: byId("unfinished-row") }, tools,
-  (slug) => collectionOf(slug)?.title,
+  { titleOf: (slug) => collectionOf(slug)?.title, ask: (text) => mayDiscard(byId("discard"), text) },
 );
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
 const SPOKEN = new Set(["sending", "waiting", "paused", "stopped", "cancelled", "stored"]);
+const WORTH_ASKING = 1 << 20;       // bytes; fewer are soon sent again
 const held = [];                    // files that came before a collection was chosen
 const plainTitle = document.title;
 
@@ -139,8 +141,7 @@ function show(transfer) {
 
 function act(transfer, action) {
   if (action === "cancel") {
-    queue.remove(transfer);
-    transfer.cancel();
+    giveUp(transfer);
   } else if (action === "pause") {
     queue.remove(transfer);
     transfer.pause();
@@ -156,6 +157,13 @@ function act(transfer, action) {
     if (neighbour) neighbour.focus();
     else byId("file-input").focus();
   }
+}
+
+async function giveUp(transfer) {
+  if (transfer.kept >= WORTH_ASKING && !(await mayDiscard(byId("discard"), atStake(transfer)))) return;
+  if (transfer.ended && !transfer.resumable) return;      // it came to an end while the question stood there
+  queue.remove(transfer);
+  transfer.cancel();
 }
 
 function again(transfer) {
