@@ -7,6 +7,7 @@ from django.http import HttpResponse
 from . import actions, errors, headers, policies, questions
 from .callers import from_nginx, token_claims
 from .middleware import problem_of
+from .models import Upload
 from .protocols import ietf, tus
 from .states import State
 
@@ -14,10 +15,10 @@ from .states import State
 @from_nginx
 def authorize(request):
     """204, or 403 with the verdict that nginx turns into the real answer."""
-    claims = None
+    claims, response = None, HttpResponse(status=204)
     try:
         claims = token_claims(request)
-        _judge(request.META, claims)
+        upload = _judge(request.META, claims)
     except Exception as exc:  # noqa: BLE001  whatever went wrong, nginx needs a verdict
         problem = problem_of(exc, request)
         if claims is not None:
@@ -27,17 +28,22 @@ def authorize(request):
         if isinstance(problem, errors.TooLarge):
             response["Upload-Limit"] = ietf.limits(policies.size_limit(claims))
         return response
-    return HttpResponse(status=204)
+    if upload is not None:
+        response["X-Upload-Retrievals"] = str(upload.retrievals)
+    return response
 
 
-def _judge(meta: dict, claims) -> None:
-    """What can be known from the headers. Whatever needs an answer with an offset in it is left to the view itself."""
+def _judge(meta: dict, claims) -> Upload | None:
+    """What can be known from the headers. Whatever needs an answer with an offset in it is left to the view itself.
+
+    Returns the upload that bytes are to be appended to, if any.
+    """
     method, path = meta.get("HTTP_X_UPLOAD_METHOD", ""), meta.get("HTTP_X_UPLOAD_PATH", "")
     allowed = {"/": questions.COLLECTION, "/check": questions.CHECK}.get(path, questions.ONE_UPLOAD)
     if method not in allowed:
         raise errors.MethodNotAllowed(*allowed)
     if tus.is_other_version(meta):
-        return  # 412, with a header that nginx does not have; nothing else counts then
+        return None  # 412, with a header that nginx does not have; nothing else counts then
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
     if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
         policies.may_upload(claims, _ietf_length(meta, length, coding))
@@ -50,10 +56,12 @@ def _judge(meta: dict, claims) -> None:
         if upload.terminated or upload.state in (State.ABORTED, State.DELETED):
             raise errors.of_ended(upload)
         policies.may_append(upload, int(length) if length.isdecimal() else None)
+        return upload
     elif method == "POST" and path == "/":
         announced = meta.get("HTTP_UPLOAD_LENGTH", "")
         part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"
         policies.may_upload(claims, tus.number(announced) if announced.isdecimal() else None, part=part)
+    return None
 
 
 def _ietf_length(meta: dict, length: str, coding: str) -> int | None:

@@ -79,7 +79,7 @@ def append(request, upload_id: uuid.UUID):
     try:
         offset, append = _parsed_append(meta)
     except errors.Problem:
-        _tell_expiry(request, upload)
+        _tell_expiry(request, upload, claims)
         raise
     size = _body_size(meta)
     if upload.state == State.COMMITTED and not upload.terminated:
@@ -92,7 +92,7 @@ def append(request, upload_id: uuid.UUID):
         recover.settle(upload)
     # nginx's question counted those of every process a moment ago; here it is this process's threads that must suffice.
     policies.may_append(upload, size, others=writers.others(upload.id))
-    upload = takeover.seize(upload)
+    upload = takeover.seize(upload, _retrievals(meta))
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)
@@ -106,7 +106,7 @@ def append(request, upload_id: uuid.UUID):
     except BaseException:
         with contextlib.suppress(actions.LeaseLost):
             actions.wait(upload)
-        _tell_expiry(request, upload)
+        _tell_expiry(request, upload, claims)
         raise
     _receive(request, upload, claims, append)
     return _answer(request, upload, claims, status=204)
@@ -125,6 +125,12 @@ def _parsed(request) -> tuple[actions.NewUpload, Append]:
     if tus.is_meant(meta):
         _speak_tus(request)
     raise errors.RequestMalformed
+
+
+def _retrievals(meta: dict) -> int | None:
+    """What `authorize` told nginx when this request arrived there."""
+    told = meta.get("HTTP_X_UPLOAD_RETRIEVALS", "")
+    return headers.whole_number(told) if told else None
 
 
 def _parsed_append(meta: dict) -> tuple[int, Append]:
@@ -151,14 +157,14 @@ def _receive(request, upload: Upload, claims: Claims, append: Append) -> None:
     except errors.Problem as exc:
         if ietf.is_spoken(request.META) and ietf.is_of_the_target(exc):
             request.extra_headers["Upload-Complete"] = "?1"
-        _tell_expiry(request, upload)
+        _tell_expiry(request, upload, claims)
         raise
 
 
-def _tell_expiry(request, upload: Upload) -> None:
+def _tell_expiry(request, upload: Upload, claims: Claims) -> None:
     """tus wants it in every answer to an append, refusals included."""
     if tus.is_spoken(request.META):
-        request.extra_headers.update(tus.expires(upload))
+        request.extra_headers.update(tus.expires(policies.reachable_until(claims, upload)))
 
 
 def _speak_tus(request) -> None:
@@ -199,12 +205,12 @@ def _body_size(meta: dict) -> int | None:
 
 def _answer(request, upload: Upload, claims: Claims, *, status: int) -> HttpResponse:
     """What came of a request that went well: the receipt, or where to go on."""
-    meta, done = request.META, upload.state == State.COMMITTED
+    meta, done, until = request.META, upload.state == State.COMMITTED, policies.reachable_until(claims, upload)
     if ietf.is_spoken(meta):
-        request.extra_headers.update(ietf.state_headers(upload, policies.size_limit(claims)))
+        request.extra_headers.update(ietf.state_headers(upload, policies.size_limit(claims), until))
         status = 201 if done else status
     elif tus.is_spoken(meta):
-        request.extra_headers.update({"Upload-Offset": str(upload.offset), **tus.expires(upload)})
+        request.extra_headers.update({"Upload-Offset": str(upload.offset), **tus.expires(until)})
     if done:
         request.extra_headers["Repr-Digest"] = headers.digest_field(upload.sha256)
     if status == 201:

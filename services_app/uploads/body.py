@@ -84,6 +84,23 @@ class RequestBody:
                 break
         return count
 
+    def drain(self, most: int, seconds: float) -> bool:
+        """Drop what is left, if that is at most `most` bytes and comes within `seconds`. Whether the body is at its end then."""
+        if self.length is not None and self.length - self.received > most:
+            return False
+        self._pace = Pace(idle_timeout=seconds, min_rate=0, window=seconds, deadline=seconds)
+        self._deadline = time.monotonic() + seconds
+        if self.connection is not None:
+            self.connection.settimeout(seconds)
+        scratch = memoryview(bytearray(1 << 16))
+        with contextlib.suppress(Problem):
+            while most >= 0:
+                got = self.fill(scratch)
+                if got == 0:
+                    return True
+                most -= got
+        return False
+
     def _receive(self, view: memoryview) -> int:
         try:
             return self._receive_some(view)

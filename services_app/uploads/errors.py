@@ -255,7 +255,7 @@ class DigestDiffers(Problem):
 
 
 class UploadInProgress(Problem):
-    status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 5
+    status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 1
     title, detail = "Another request is sending this", "Wait until it has ended, then look at the upload's state."
 
 

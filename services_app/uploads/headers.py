@@ -7,26 +7,27 @@ from django.utils.http import parse_header_parameters
 
 from services_app.store.paths import safe_name
 
+from . import structured
 from .errors import LengthRequired, RequestMalformed
 
-# A member of a digest field (RFC 9530, a dictionary of RFC 9651) that means one of those that are checked, and its one spelling.
-_NAMES_SHA = re.compile(r"[ \t]*(?:sha-256|sha-512)[ \t]*(?:[=;]|$)", re.IGNORECASE)
-_SHA = re.compile(r"[ \t]*(?:(sha-256)=:([A-Za-z0-9+/]{43}=):|(sha-512)=:([A-Za-z0-9+/]{86}==):)[ \t]*(?:;.*)?")
+# Base64 with or without its padding (RFC 9651 section 4.2.7).
+_SHA = {"sha-256": re.compile(":([A-Za-z0-9+/]{43})=?:"), "sha-512": re.compile(":([A-Za-z0-9+/]{86})(?:==)?:")}
 
 
 def digests(field: str) -> dict[str, bytes]:
     """Algorithm of hashlib → digest, of a Content-Digest or Repr-Digest field: those that are checked here, SHA-256 and SHA-512.
 
-    Of two under one name the last counts (RFC 9651 section 4.2.2). Raises RequestMalformed for one that cannot be read: its
-    sender relies on the comparison.
+    A field is a dictionary (RFC 9530 section 2). Raises RequestMalformed for one that cannot be read: its sender relies on
+    the comparison.
     """
-    found = {}
-    for member in filter(_NAMES_SHA.match, field.split(",")):
-        match = _SHA.fullmatch(member)
+    members, found = structured.dictionary(field), {}
+    if members is None:
+        raise RequestMalformed
+    for name in members.keys() & _SHA.keys():
+        match = _SHA[name].fullmatch(members[name])
         if match is None:
             raise RequestMalformed
-        name, encoded = match[1] or match[3], match[2] or match[4]
-        found[name.replace("-", "")] = base64.b64decode(encoded)
+        found[name.replace("-", "")] = base64.b64decode(match[1] + "=" * (-len(match[1]) % 4))
     return found
 
 

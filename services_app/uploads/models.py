@@ -43,6 +43,7 @@ class Upload(models.Model):
     # the older stops before its next write (leases.py).
     generation = models.PositiveIntegerField(default=0)
     contender = models.PositiveIntegerField(default=0)
+    retrievals = models.PositiveIntegerField(default=0, help_text="how often its sender asked where to go on")
     lease_until = models.DateTimeField()
     owner = models.CharField(max_length=120, blank=True, help_text="the process that holds it: leases.owner()")
 

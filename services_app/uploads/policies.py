@@ -1,6 +1,7 @@
 """May this begin? One question, asked by pre-authorisation, by the page's small request and by the PUT itself."""
 
 import uuid
+from datetime import UTC, datetime
 
 from django.conf import settings
 from django.utils import timezone
@@ -104,6 +105,16 @@ def _check_admission(others: int) -> None:
 def _check_space(size: int) -> None:
     if current_store().free_bytes() < size + settings.UPLOAD_SPACE_RESERVE:
         raise errors.NoSpace
+
+
+def reachable_until(claims: Claims, upload: Upload) -> datetime | None:
+    """When this token can do no more for an upload that waits for more; None for one that is complete or has ended.
+
+    Its URL holds the token, so it ends with that, if its idle end does not come first. A renewed token brings another URL.
+    """
+    if upload.state not in (State.WAITING, State.RECEIVING):
+        return None
+    return min(upload.expires_at, datetime.fromtimestamp(claims.exp, UTC))
 
 
 def hard_limit(claims: Claims) -> int:

@@ -60,7 +60,7 @@ def one_upload(request, upload_id: uuid.UUID):
     elif errors.was_given_up(upload):
         raise errors.of_ended(upload)
     if upload.state in (State.WAITING, State.COMMITTED):
-        request.extra_headers.update(_offset_fields(request, upload, policies.size_limit(claims)))
+        request.extra_headers.update(_offset_fields(request, upload, claims))
     return HttpResponse(status=200) if request.method == "HEAD" else JsonResponse(render.one(upload))
 
 
@@ -87,10 +87,11 @@ def _are_bytes_lost(upload: Upload) -> bool:
     return False
 
 
-def _offset_fields(request, upload: Upload, limit: int) -> dict[str, str]:
-    fields = ietf.state_headers(upload, limit)
+def _offset_fields(request, upload: Upload, claims: Claims) -> dict[str, str]:
+    until = policies.reachable_until(claims, upload)
+    fields = ietf.state_headers(upload, policies.size_limit(claims), until)
     if "HTTP_TUS_RESUMABLE" in request.META or upload.protocol == Protocol.TUS:
-        fields |= tus.state_headers(upload)
+        fields |= tus.state_headers(upload, until)
     return fields
 
 

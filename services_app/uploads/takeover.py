@@ -6,6 +6,10 @@
 
 The newer one begins only after the older one has let go, so bytes of the two never interleave, and what the older one
 took is not lost. An older one whose process is gone, or that lost its lease, is settled instead (recover.py).
+
+An offset that was told must stay true although an older append may still be on its way from nginx. So every retrieval
+counts (`retrievals`), nginx's question (authorize.py) reads the count before an append is passed on, and an append that
+comes with an older count is too late.
 """
 
 import time
@@ -23,12 +27,13 @@ PATIENCE = 0.9  # seconds until the older request must have let go
 _LOOK_EVERY = 0.02
 
 
-def seize(upload: Upload) -> Upload:
+def seize(upload: Upload, retrievals: int | None = None) -> Upload:
     """Become the one writer of an upload, of which `upload` is what was just read; return it in state `receiving`.
 
-    Raises UploadInProgress (the older request does not let go, or a newer one came), the Problem of an upload that has
-    ended, UploadUnknown, or StoreUnavailable.
+    `retrievals`: how many there were when this request arrived, if that is known. Raises UploadInProgress (the older
+    request does not let go, or a newer one came), the Problem of an upload that has ended, UploadUnknown, or StoreUnavailable.
     """
+    _check_order(upload, retrievals)
     # Mostly nobody else is about: one statement, and what was read is true still. Every writer leaves another generation.
     seen = {"contender": upload.contender, "generation": upload.generation}
     if upload.state == State.WAITING and _take(upload, upload.contender + 1, seen):
@@ -39,6 +44,7 @@ def seize(upload: Upload) -> Upload:
         upload = _look(upload.id)
         if upload.contender != mine:
             raise errors.UploadInProgress
+        _check_order(upload, retrievals)
         if upload.state == State.WAITING and _take(upload, mine, {"contender": mine, "generation": upload.generation}):
             return upload
         _make_it_let_go(upload)
@@ -48,10 +54,11 @@ def seize(upload: Upload) -> Upload:
 
 
 def interrupt(upload_id: uuid.UUID) -> Upload:
-    """Make a running request let go, so that the offset which is told next stays true; return the upload.
+    """Make every older request let go, so that the offset which is told next stays true; return the upload.
 
     One that does not let go in time is returned as it is. Raises UploadUnknown or StoreUnavailable.
     """
+    Upload.objects.filter(id=upload_id).update(retrievals=F("retrievals") + 1)
     upload = _look(upload_id)
     if upload.state != State.RECEIVING:
         return upload
@@ -68,11 +75,18 @@ def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
     """Begin to receive an upload that waits, if it is still as it was seen; in the database and in `upload`."""
     lease = {"owner": leases.owner(), "lease_until": timezone.now() + leases.LEASE}
     ours = {"state": State.RECEIVING, "contender": number, "generation": number, **lease}
+    seen = {**seen, "retrievals": upload.retrievals}
     if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
         return False
     for name, value in ours.items():
         setattr(upload, name, value)
     return True
+
+
+def _check_order(upload: Upload, retrievals: int | None) -> None:
+    """Raises UploadInProgress for a request that is older than the last offset retrieval."""
+    if retrievals not in (None, upload.retrievals):
+        raise errors.UploadInProgress
 
 
 def _raise_hand(upload_id: uuid.UUID) -> int:

@@ -17,7 +17,7 @@ ASKED = ("snippets/to-services.conf", "snippets/to-services-body.conf", "conf.d/
 # Read by every HTTP server; the table is of what this resource makes of a request.
 PLAIN = {"Host"}
 # Between nginx and services_app alone: nginx makes these itself, or takes them out of the answer.
-INSIDE = {"X-Upload-Base", "X-Upload-Method", "X-Upload-Path", "X-Upload-Coding", "X-Upload-Binding"}
+INSIDE = {f"X-Upload-{name}" for name in ("Base", "Method", "Path", "Coding", "Binding", "Retrievals")}
 
 
 def documented(table: str) -> dict[str, str]:

@@ -46,6 +46,12 @@ def test_the_end_of_the_lifetime_does_not_move_nearer(client):
     assert all(later >= earlier - 1 for earlier, later in itertools.pairwise(ends))  # whole seconds are told
 
 
+def test_the_lifetime_ends_with_the_token_in_the_url(speak):
+    client = speak(exp=int(time.time()) + 300)
+    for reply in (client.create(b"a"), client.ask(), client.append(1, b"b"), client.ask("GET")):
+        assert 200 < limits(reply)["max-age"] <= 300
+
+
 def test_a_declared_length_over_the_limit_is_413_with_the_limits(speak):
     client = speak(max_size=10)
     for fields in ({"upload_length": 11}, {"upload_length": "11;a"}):

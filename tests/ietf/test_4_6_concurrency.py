@@ -1,11 +1,16 @@
 """Section 4.6 Concurrency: a newer request ends the older one first, whatever became of its connection."""
 
+import contextlib
+import os
+import signal
 import threading
 import time
 
+import psutil
 import pytest
 
 from tests.ietf.speaker import MIME, everything
+from tests.waiting import wait_for
 
 APPEND = {"upload_complete": "?1", "content_type": MIME}
 QUICK = 2.0  # seconds; it is to be less than one on an idle machine
@@ -35,6 +40,45 @@ def test_the_offset_told_while_a_request_hangs_is_accepted_later(hanging, stored
     time.sleep(0.3)
     assert hanging.append(offset, b"ld", complete="?1").status == 201
     assert stored(hanging.location) == b"hello world"
+
+
+@contextlib.contextmanager
+def nobody_takes_bytes(stack):
+    """What reaches nginx meanwhile is asked about, and waits there."""
+    pids = stack.pids("uploads")
+    for pid in pids:
+        os.kill(pid, signal.SIGSTOP)
+    try:
+        yield
+    finally:
+        for pid in pids:
+            os.kill(pid, signal.SIGCONT)
+
+
+@pytest.mark.parametrize("method", ["HEAD", "GET"])
+@pytest.mark.parametrize("declared", [6, None], ids=["sized", "chunked"])
+def test_the_offset_told_is_accepted_though_an_older_append_was_still_on_its_way(
+    begun, stack, stored, declared, method
+):
+    """nginx has it, and has asked about it, but no process of ours has begun to take it."""
+
+    def waiting() -> int:
+        found = psutil.net_connections("tcp")
+        return sum(each.status == "ESTABLISHED" and each.raddr.port == stack.uploads_port for each in found)
+
+    wait_for(lambda: not waiting(), 10)
+    with contextlib.ExitStack() as stopped:
+        stopped.enter_context(nobody_takes_bytes(stack))
+        older = begun.hang("PATCH", begun.location, b" older", declared, upload_offset=5, **APPEND)
+        with older:
+            wait_for(waiting, 10)
+            offset = int(begun.ask(method).headers["Upload-Offset"])
+            stopped.close()
+            older.settimeout(10)
+            assert older.recv(4096).startswith(b"HTTP/1.1 423 ")
+    assert offset == 5
+    assert begun.append(offset, b" world", complete="?1").status == 201
+    assert stored(begun.location) == b"hello world"
 
 
 def test_an_append_ends_the_older_request(hanging, stored):

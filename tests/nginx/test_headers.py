@@ -2,15 +2,16 @@
 
 import pytest
 
-from tests.nginx.rig import TOKEN
+from tests.nginx.rig import TOKEN, UPLOAD
 
 FORGED = dict.fromkeys(
     """
     X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Prefix X-Real-IP Forwarded Via
     X-Client-Address X-Client-Cert X-SSL-Client-Verify X-Internal-Api-Key X-Internal X-Remote-User Remote-User
     X-Upload-Grant X-Upload-Id X-Upload-Binding X_Upload_Binding X-Upload-Method X-Upload-Path X-Upload-Length
-    X-Upload-Coding X-Upload-Base X-Upload-Verdict X-Request-Id X-Accel-Redirect X-Sendfile X-Http-Method-Override X-Original-URL
-    X-Rewrite-URL Script-Name Path-Info Proxy Proxy-Authorization Upgrade Trailer Range Accept-Encoding Keep-Alive
+    X-Upload-Coding X-Upload-Base X-Upload-Verdict X-Upload-Retrievals X-Request-Id X-Accel-Redirect X-Sendfile
+    X-Http-Method-Override X-Original-URL X-Rewrite-URL Script-Name Path-Info Proxy Proxy-Authorization Upgrade
+    Trailer Range Accept-Encoding Keep-Alive
     """.split(),
     "forged",
 )
@@ -75,6 +76,12 @@ def test_an_upload_carries_only_the_headers_that_are_named(rig):
     assert seen.header("X-Client-Address") == "127.0.0.1"
     assert seen.header("X-Upload-Binding") == "A" * 43
     assert "forged" not in str(seen.headers) and "s3cret" not in str(seen.headers)
+
+
+def test_an_append_carries_on_what_the_answer_about_it_said_of_offset_retrievals(rig):
+    rig.control.answers["/authorize"] = (204, {"X-Upload-Retrievals": "7"}, b"")
+    rig.ask("PATCH", f"/u/{TOKEN}/{UPLOAD}", {"X-Upload-Retrievals": "8"}, b"12345")
+    assert rig.uploads.requests[0].header("X-Upload-Retrievals") == "7"
 
 
 def test_a_question_about_an_upload_carries_no_more_than_the_token_and_the_binding(rig):

@@ -1,5 +1,6 @@
 """What comes in goes out at once: the services tier sees the first bytes before the sender has sent the last."""
 
+import socket
 import time
 
 import pytest
@@ -53,3 +54,19 @@ def test_with_expect_the_go_ahead_comes_only_after_the_services_tier_said_yes(ri
         assert len(asked) == 1
         connection.sendall(b"12345")
         assert connection.recv(1000).startswith(b"HTTP/1.1 200 ")
+
+
+@pytest.mark.parametrize("size", [1000, 100_000, 300_000])
+def test_a_whole_body_arrives_though_its_sender_hung_up_at_once(rig, size):
+    """A killed process, a closed laptop: what had reached us is not to be sent again."""
+    rig.control.answers["/authorize"] = lambda _seen: time.sleep(0.1) or (204, {}, b"")
+    with rig.connect() as connection:
+        head = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost\r\nContent-Length: {size}\r\n\r\n"
+        connection.sendall(head.encode() + b"x" * size)
+        # The connection ends without a word of TLS.
+        plain = socket.socket(fileno=connection.detach())
+        plain.shutdown(socket.SHUT_WR)
+        wait_for(lambda: rig.uploads.requests and rig.uploads.requests[0].ended_at)
+        plain.close()
+    seen = rig.uploads.requests[0]
+    assert (seen.size, seen.cut_off) == (size, False)

@@ -256,6 +256,47 @@ def test_another_server_is_left_to_its_own_reader():
         taken(body)
 
 
+@pytest.mark.parametrize("read", [0, 4, 10])
+def test_a_short_rest_is_dropped_to_its_end(wire, read):
+    sender, receiver = wire
+    sender.sendall(b"0123456789" + b"next")
+    body, _ = request(receiver, 10)
+    assert body.fill(memoryview(bytearray(read))) == read
+    assert body.drain(10 - read, 5)
+    assert receiver.recv(4) == b"next"
+
+
+def test_a_rest_that_is_too_long_is_left_where_it_is(wire):
+    sender, receiver = wire
+    sender.sendall(b"0123456789")
+    body, _ = request(receiver, 10)
+    assert not body.drain(9, 5)
+    assert receiver.recv(10) == b"0123456789"
+
+
+def test_a_rest_that_does_not_come_in_time_is_not_waited_for(wire):
+    sender, receiver = wire
+    sender.sendall(b"01234")
+    body, _ = request(receiver, 10)
+    assert not body.drain(10, 0.05)
+
+
+def test_a_rest_that_comes_byte_by_byte_is_given_up_in_time(wire, monkeypatch):
+    sender, receiver = wire
+    sender.sendall(b"0123456789")
+    Clock(monkeypatch, step=0.3)
+    body, _ = request(receiver, 10)
+    assert not body.drain(10, 0.5)
+
+
+def test_a_rest_whose_sender_hung_up_is_no_end(wire):
+    sender, receiver = wire
+    sender.sendall(b"01234")
+    sender.close()
+    body, _ = request(receiver, 10)
+    assert not body.drain(10, 5)
+
+
 def test_the_idle_timeout_is_set_on_the_socket(wire):
     _, receiver = wire
     request(receiver, 3, Pace(idle_timeout=7, min_rate=0, window=60, deadline=60))

@@ -158,3 +158,16 @@ def test_a_dripping_sender_meets_the_deadline(monkeypatch):
     with pytest.raises(DeadlinePassed):
         taken(body, 1 << 16)
     assert body.received < 40
+
+
+@pytest.mark.parametrize(("most", "ended"), [(10, True), (9, False)])
+def test_a_short_rest_is_dropped_to_its_end_and_a_long_one_is_not_waited_for(wire, most, ended):
+    sender, receiver = wire
+    sender.sendall(b"4\r\nhell\r\n6\r\no worl\r\n0\r\n\r\n")
+    assert request(receiver).drain(most, 5) is ended
+
+
+def test_a_rest_without_its_last_chunk_is_no_end(wire):
+    sender, receiver = wire
+    sender.sendall(b"4\r\nhell\r\n")
+    assert not request(receiver).drain(10, 0.05)

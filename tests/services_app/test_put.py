@@ -2,6 +2,7 @@
 
 import base64
 import hashlib
+import io
 
 import pytest
 
@@ -171,7 +172,7 @@ def test_no_log_line_of_an_upload_holds_its_name_or_token(uploads, grant_token, 
 
 def test_after_a_refusal_the_rest_of_the_body_is_read_until_nginx_hangs_up(uploads, grant_token):
     connection = Connection(NGINX)
-    uploads("PUT", "/u", token=grant_token(max_size=5), body=ZIP, peer=connection)
+    uploads("PUT", "/u", token=grant_token(max_size=5), body=ZIP, CONTENT_LENGTH=str(2 << 20), peer=connection)
     assert connection.received == 1
     assert 0 < connection.timeouts[-1] <= answers._DRAIN_FOR
 
@@ -179,9 +180,25 @@ def test_after_a_refusal_the_rest_of_the_body_is_read_until_nginx_hangs_up(uploa
 def test_after_a_refusal_in_the_middle_of_a_body_the_rest_is_read_as_well(uploads, grant_token, monkeypatch):
     connection = Connection(NGINX)
     monkeypatch.setattr(receive, "BUFFER_BYTES", media.SNIFF_BYTES)
-    body = b"%PDF-1.7\n" + bytes(3 * media.SNIFF_BYTES)
+    body = b"%PDF-1.7\n" + bytes(2 << 20)
     answer = uploads("PUT", "/u", token=grant_token(media_types=["image/*"]), body=body, peer=connection)
     refused(answer, 415, "type_refused")
+    assert connection.received == 1
+
+
+def test_what_is_left_of_a_short_body_is_read_before_the_refusal(uploads, grant_token):
+    """So that nginx may keep its client's connection, as its answer says it does."""
+    connection, rest = Connection(NGINX), io.BytesIO(ZIP)
+    meta = {"CONTENT_LENGTH": str(len(ZIP)), "wsgi.input": rest}
+    refused(uploads("PUT", "/u", token=grant_token(max_size=5), peer=connection, **meta), 413, "too_large")
+    assert rest.read() == b"" and connection.received == 0
+    assert connection.timeouts[-1] == answers._SHORTLY
+
+
+def test_a_body_whose_framing_is_malformed_is_read_after_the_refusal(uploads, grant_token):
+    connection = Connection(NGINX)
+    answer = uploads("PUT", "/u", token=grant_token(), body=ZIP, CONTENT_LENGTH="12x", peer=connection)
+    refused(answer, 400, "request_malformed")
     assert connection.received == 1
 
 

@@ -54,6 +54,19 @@ def is_stored(upload, known_store, content=ZIP):
     assert [entry.event for entry in Entry.objects.filter(upload_id=upload.id)] == ["committed"]
 
 
+def test_an_append_that_nginx_asked_about_before_an_offset_retrieval_comes_too_late(control, patch, cut):
+    token, upload = cut
+    asked = {"HTTP_X_UPLOAD_METHOD": "PATCH", "HTTP_X_UPLOAD_PATH": f"/{upload.id}", "HTTP_X_UPLOAD_LENGTH": "1"}
+    ask = lambda: control("GET", "/authorize", token=token, **asked)["X-Upload-Retrievals"]  # noqa: E731
+    early = ask()
+    assert control("HEAD", f"/u/{upload.id}", token=token)["Upload-Offset"] == "50"
+    late = ask()
+    refused = patch(upload, token, 50, ZIP[50:51], HTTP_X_UPLOAD_RETRIEVALS=early, **ietf(False))
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (423, "upload_in_progress", "1")
+    taken = patch(upload, token, 50, ZIP[50:51], HTTP_X_UPLOAD_RETRIEVALS=late, **ietf(False))
+    assert (taken.status_code, taken["Upload-Offset"]) == (204, "51")
+
+
 @pytest.mark.parametrize("fields", [TUS, ietf(True)], ids=["tus", "ietf"])
 def test_a_put_that_was_cut_off_is_finished_by_either_protocol(cut, patch, known_store, fields):
     token, upload = cut

@@ -48,6 +48,32 @@ def test_an_upload_that_waits_is_seized_at_once(waiting):
     assert takeover.seize(now_of(waiting)).generation == 2
 
 
+def test_a_request_that_is_older_than_the_last_offset_retrieval_comes_too_late(waiting):
+    arrived = now_of(waiting).retrievals
+    before = now_of(waiting)
+    takeover.interrupt(waiting.id)
+    for seen in (before, now_of(waiting)):
+        with pytest.raises(errors.UploadInProgress):
+            takeover.seize(seen, arrived)
+    assert (now_of(waiting).state, now_of(waiting).generation) == ("waiting", 0)
+    assert takeover.seize(now_of(waiting), arrived + 1).state == "receiving"
+
+
+def test_a_request_that_comes_too_late_does_not_disturb_the_one_that_writes(waiting):
+    takeover.interrupt(waiting.id)
+    writer = takeover.seize(now_of(waiting), 1)
+    with pytest.raises(errors.UploadInProgress):
+        takeover.seize(now_of(waiting), 0)
+    assert now_of(waiting).contender == writer.contender
+
+
+def test_an_offset_retrieval_between_the_look_and_the_taking_is_noticed(waiting):
+    """Of a request that nobody told how many there were: it only looks once more."""
+    seen = now_of(waiting)
+    takeover.interrupt(waiting.id)
+    assert takeover.seize(seen).retrievals == 1
+
+
 def test_a_seized_upload_is_lost_to_whoever_held_it_before(waiting):
     first = takeover.seize(now_of(waiting))
     actions.wait(first)

@@ -4,6 +4,7 @@ Without `Expect: 100-continue`, as browsers send: curl pushes the body at once, 
 """
 
 import contextlib
+import urllib.parse
 from dataclasses import dataclass
 
 import pytest
@@ -11,6 +12,8 @@ import pytest
 from dev.client import Client
 from dev.stack import Stack
 from tests.curl import bearer, curl
+from tests.ietf.speaker import MIME
+from tests.nginx.rig import Answer
 from tests.tokens import expired, mint
 from tests.waiting import wait_for
 
@@ -121,6 +124,30 @@ def test_the_small_request_first_meets_the_same_problem_as_the_put(own, case):
             *bearer(expected.token),
         )
     assert (answer.status, answer.json()["code"]) == (expected.status, expected.code)
+
+
+@pytest.mark.parametrize("chunked", [False, True], ids=["sized", "chunked"])
+@pytest.mark.parametrize("size", [5, 20_000, 50_000, 200_000])
+@pytest.mark.parametrize(
+    ("wrong", "status"),
+    [({"Upload-Offset": "7"}, 409), ({"Content-Type": "text/plain"}, 415), ({"Upload-Offset": "x"}, 400)],
+)
+def test_a_connection_that_is_not_said_to_close_takes_the_next_request(own, chunked, size, wrong, status):
+    """RFC 9112, section 9.6. nginx closes one whose request it has not read to its end, whatever it has just said of it."""
+    client = Client(own.edge_port, own.keys.edge_ca)
+    path = f"/u/{mint(own)}"
+    created = client.send("POST", path, [], 0, {"Upload-Complete": "?0"})
+    target = urllib.parse.urlsplit(created.headers["Location"]).path
+    said = {"Host": f"localhost:{own.edge_port}", "Upload-Offset": "0", "Upload-Complete": "?0", "Content-Type": MIME} | wrong
+    body = b"%x\r\n%b\r\n0\r\n\r\n" % (size, bytes(size)) if chunked else bytes(size)
+    said |= {"Transfer-Encoding": "chunked"} if chunked else {"Content-Length": str(size)}
+    head = "".join(f"{name}: {value}\r\n" for name, value in said.items())
+    request = f"PATCH {target} HTTP/1.1\r\n{head}\r\n".encode() + body
+    with client.context.wrap_socket(client.connect(), server_hostname="localhost") as wire:
+        for _ in range(TRIES):
+            wire.sendall(request)
+            answer = Answer.read(wire)
+            assert (answer.status, answer.header("Connection")) == (status, "keep-alive")
 
 
 def test_the_state_of_a_grant_names_its_last_refusal(own, big_file):

@@ -186,8 +186,12 @@ def test_what_is_no_part_cannot_be_put_together(stack, tus):
         "{a} https://elsewhere.example{path}",
         "{a} http://localhost{path}",
         "{a} /files{path}",
+        "{a} //elsewhere.example{path}",
         "{a} {b}?x=1",
-        "{a} {id}",
+        "{a} {b}#x",
+        "{a} {path}/../{id}x",
+        "{a} ../{id}",
+        "{a} https://[{path}",
     ],
 )
 def test_a_url_that_is_not_understood_is_400_and_never_left_out(tus, spelled):
@@ -196,6 +200,18 @@ def test_a_url_that_is_not_understood_is_400_and_never_left_out(tus, spelled):
     urls = spelled.format(a=a, b=b, path=path, id=path.rpartition("/")[2])
     assert tus.post({"Upload-Concat": f"final;{urls}"}).status == 400
     assert tus.stored(tus.post(final(a, path))["Location"]) == b"hello world"
+
+
+@pytest.mark.parametrize(
+    "spelled", ["{path}", "{token}/{id}", "./{token}/{id}", "../u/{token}/{id}", "//{host}{path}", "HTTPS://{HOST}{path}", "{id}"]
+)
+def test_a_partial_upload_may_be_named_by_any_reference_to_its_url(tus, spelled):
+    """RFC 3986, section 5: relative to the URL that the final upload is created at."""
+    a, b = part(tus, b"hello"), part(tus, b" world")
+    url = urllib.parse.urlsplit(b)
+    token, upload_id = url.path.split("/")[2:]
+    named = spelled.format(path=url.path, token=token, id=upload_id, host=url.netloc, HOST=url.netloc.upper())
+    assert tus.stored(tus.post(final(a, named))["Location"]) == b"hello world"
 
 
 @pytest.mark.parametrize(

@@ -9,6 +9,7 @@ from email.utils import parsedate_to_datetime
 
 import pytest
 
+from tests.tokens import mint
 from tests.tus.client import Tus, checksum, upload_id
 
 
@@ -43,6 +44,15 @@ def test_a_creation_says_when_the_upload_expires(tus):
     answer = tus.post({"Upload-Length": "10"})
     assert expires(answer) > datetime.now(UTC)
     assert expires(tus.post({"Upload-Length": "10"}, b"hello")) > datetime.now(UTC)
+
+
+def test_an_upload_is_not_said_to_live_longer_than_the_token_in_its_url(stack):
+    end = int(time.time()) + 300
+    tus = Tus(stack, mint(stack, exp=end))
+    made = tus.post({"Upload-Length": "10"})
+    url = made["Location"]
+    for answer in (made, tus.head(url), tus.patch(url, 0, b"hello"), tus.patch(url, 0, b"hello")):
+        assert expires(answer).timestamp() == end
 
 
 def test_an_append_says_when_the_upload_expires(tus, url):

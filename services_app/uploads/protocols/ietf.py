@@ -10,8 +10,9 @@ No 104 interim response is ever sent: nginx would pass it on as the final one. T
 
 import re
 import time
+from datetime import datetime
 
-from services_app.uploads import errors, headers
+from services_app.uploads import errors, headers, structured
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -19,33 +20,18 @@ from services_app.uploads.states import State
 
 BODY_TYPE = "application/partial-upload"
 
-# RFC 9651 section 3.3: every kind of bare item, since any may be the value of a parameter. A parameter is ignored.
-_BARE_ITEM = "|".join(
-    (
-        r"-?[0-9]{1,12}\.[0-9]{1,3}",
-        r"@?-?[0-9]{1,15}",
-        r'"(?:[ !#-\[\]-~]|\\["\\])*"',
-        r"[A-Za-z*][A-Za-z0-9!#$%&'*+.^_`|~:/-]*",
-        r":[A-Za-z0-9+/]*={0,2}:",
-        r"\?[01]",
-        r'%"(?:[ !#$&-~]|%[0-9a-f]{2})*"',
-    )
-)
-_PARAMETERS = rf"(?:; *[a-z*][a-z0-9_.*-]*(?:=(?:{_BARE_ITEM}))?)*"
-_BOOLEAN = re.compile(rf" *\?([01]){_PARAMETERS} *")
-_INTEGER = re.compile(rf" *(-0{{1,15}}|[0-9]{{1,15}}){_PARAMETERS} *")
+_INTEGER = re.compile("-0{1,15}|[0-9]{1,15}")
 
 
 def completeness(meta: dict) -> bool | None:
     """Upload-Complete, or None where it is absent or must be ignored."""
-    match = _BOOLEAN.fullmatch(meta.get("HTTP_UPLOAD_COMPLETE", ""))
-    return match and match[1] == "1"
+    return {"?0": False, "?1": True}.get(structured.item(meta.get("HTTP_UPLOAD_COMPLETE", "")))
 
 
 def number(meta: dict, name: str) -> int | None:
     """Upload-Offset or Upload-Length, or None where it is absent or must be ignored."""
-    match = _INTEGER.fullmatch(meta.get(name, ""))
-    return int(match[1]) if match else None
+    value = structured.item(meta.get(name, "")) or ""
+    return int(value) if _INTEGER.fullmatch(value) else None
 
 
 def is_spoken(meta: dict) -> bool:
@@ -97,24 +83,22 @@ def check_body_type(meta: dict) -> None:
         raise errors.AppendTypeRefused
 
 
-def state_headers(upload: Upload, max_size: int) -> dict[str, str]:
-    """Section "Offset Retrieval"."""
+def state_headers(upload: Upload, max_size: int, until: datetime | None) -> dict[str, str]:
+    """Section "Offset Retrieval"; the limits are those of `limits`."""
     fields = {
         "Upload-Offset": str(upload.offset),
         "Upload-Complete": "?1" if upload.state == State.COMMITTED else "?0",
-        "Upload-Limit": limits(max_size, upload),
+        "Upload-Limit": limits(max_size, until),
     }
     if upload.length is not None:
         fields["Upload-Length"] = str(upload.length)
     return fields
 
 
-def limits(max_size: int, upload: Upload | None = None) -> str:
-    """Section "Limits". `max-age` in seconds, for an upload that waits for more."""
+def limits(max_size: int, until: datetime | None = None) -> str:
+    """Section "Limits": in bytes, and for an upload that waits for more in seconds until its end (policies.reachable_until)."""
     value = f"max-size={max_size}"
-    if upload is not None and upload.state in (State.WAITING, State.RECEIVING):
-        value += f", max-age={max(0, int(upload.expires_at.timestamp() - time.time()))}"
-    return value
+    return value if until is None else f"{value}, max-age={max(0, int(until.timestamp() - time.time()))}"
 
 
 def is_of_the_target(problem: errors.Problem) -> bool:

@@ -8,13 +8,13 @@ import re
 import uuid
 from datetime import datetime
 from email.utils import format_datetime
+from urllib.parse import urljoin, urlsplit
 
 from services_app.store.paths import safe_name
 from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
-from services_app.uploads.states import State
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"
@@ -24,7 +24,7 @@ BODY_TYPE = "application/offset+octet-stream"
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _BEYOND = 1 << 63  # what no file reaches and no column of the database takes
 _PAIR = re.compile(r"(?P<key>[\x21-\x2b\x2d-\x7e]+)(?: (?P<value>[A-Za-z0-9+/]*={0,2}))?")
-_UPLOAD_URL = re.compile(r"(?P<origin>https?://[^/]+)?/u(?:/[A-Za-z0-9._~+=-]+)?/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_UPLOAD_PATH = re.compile(r"/u(?:/[A-Za-z0-9._~+=-]+)?/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
 
 
 def is_spoken(meta: dict) -> bool:
@@ -118,17 +118,29 @@ def part_ids(concat: str, base: str) -> list[uuid.UUID]:
     """The uploads that `final;<url> <url> …` names; `base` is the URL below which uploads live here. Raises RequestMalformed
     for what is no URL of one: a part that is not understood must not be missing in silence.
     """
-    matches = [_UPLOAD_URL.fullmatch(url) for url in concat.removeprefix("final;").split(" ") if url]
-    if not matches or not all(matches):
+    urls = [url for url in concat.removeprefix("final;").split(" ") if url]
+    if not urls:
         raise errors.RequestMalformed
-    if any(match["origin"] and not base.startswith(match["origin"] + "/") for match in matches):
-        raise errors.RequestMalformed
-    return [uuid.UUID(match["id"]) for match in matches]
+    return [_part_id(url, base) for url in urls]
 
 
-def state_headers(upload: Upload) -> dict[str, str]:
+def _part_id(url: str, base: str) -> uuid.UUID:
+    """`url` may be relative to where the final upload is created, which is `base` (RFC 3986 section 5)."""
+    try:
+        here, there = urlsplit(base), urlsplit(urljoin(base, url))
+    except ValueError as exc:
+        raise errors.RequestMalformed from exc
+    match = _UPLOAD_PATH.fullmatch(there.path)
+    elsewhere = (there.scheme, there.netloc.lower()) != (here.scheme, here.netloc.lower())
+    # urlsplit() would pass over a tab.
+    if match is None or elsewhere or there.query or there.fragment or not url.isprintable():
+        raise errors.RequestMalformed
+    return uuid.UUID(match["id"])
+
+
+def state_headers(upload: Upload, until: datetime | None) -> dict[str, str]:
     """What HEAD says."""
-    fields = {"Upload-Offset": str(upload.offset), **expires(upload)}
+    fields = {"Upload-Offset": str(upload.offset), **expires(until)}
     if upload.length is None:
         fields["Upload-Defer-Length"] = "1"
     else:
@@ -140,11 +152,9 @@ def state_headers(upload: Upload) -> dict[str, str]:
     return fields
 
 
-def expires(upload: Upload) -> dict[str, str]:
-    """Section "Expiration"; an upload that is complete does not expire."""
-    if upload.state not in (State.WAITING, State.RECEIVING):
-        return {}
-    return {"Upload-Expires": http_date(upload.expires_at)}
+def expires(until: datetime | None) -> dict[str, str]:
+    """Section "Expiration": the end of an upload that waits for more (policies.reachable_until); a complete one does not expire."""
+    return {} if until is None else {"Upload-Expires": http_date(until)}
 
 
 def capabilities(max_size: int) -> dict[str, str]:
