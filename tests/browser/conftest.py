@@ -23,7 +23,8 @@ from tests.waiting import wait_for
 ARGUMENTS = (
     "--no-sandbox --disable-gpu --disable-background-networking --disable-component-update --disable-sync --no-first-run"
 ).split()
-BIG = 327 << 20
+MIB = 1 << 20
+BIG = 327 * MIB
 ZIP = b"PK\x03\x04"
 READER = {"locale": "en-GB", "timezone_id": "Europe/Zurich", "ignore_https_errors": True}
 
@@ -222,3 +223,42 @@ def sized(tmp_path) -> Callable[[str, int], Path]:
         return path
 
     return make
+
+
+@pytest.fixture
+def own(own_page, own_stack, own_line) -> Iterator[UploadPage]:
+    """The page of a stack that may be tampered with; nothing is unfinished before, nor remembered after."""
+    uploads = UploadPage(own_page, own_stack.url)
+    own_page.on("dialog", lambda dialog: dialog.accept())
+    forget_all(uploads)
+    yield uploads.open()
+    own_line.restore()
+    own_page.unroute_all(behavior="ignoreErrors")
+    forget_all(uploads)
+
+
+def forget_all(uploads: UploadPage) -> None:
+    """From a page that writes nothing itself."""
+    uploads.page.goto(uploads.url + "/uploads/")
+    uploads.page.evaluate("() => new Promise(done => { indexedDB.deleteDatabase('sluice').onsuccess = done; })")
+
+
+def value(row) -> int:
+    return row.part("bar").evaluate("bar => bar.value")
+
+
+@pytest.fixture
+def paused(own, own_line, varied):
+    """A function: a file of which something is safe, and that is paused now."""
+
+    def begin(name="series.zip", size=48 * MIB, rate=6 * MIB):
+        file = varied(name, size)
+        own_line.rate = rate
+        own.upload("archives", file)
+        row = own.row(name)
+        wait_for(lambda: value(row) > 9 * MIB)
+        row.button("Pause").click()
+        row.expect_state("paused")
+        return file, row
+
+    return begin

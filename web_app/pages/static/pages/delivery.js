@@ -4,12 +4,14 @@
 import { Pieces } from "./pieces.js";
 import { NoAnswer, Problem } from "./problem.js";
 import { FIRST_BYTES } from "./resource.js";
-import { pause } from "./wait.js";
+import { holdsWhatWasSent } from "./unfinished.js";
+import { pause, unlessAborted } from "./wait.js";
 
 const POLL_MS = 1000;
 const SILENCE_MS = 15000;           // nothing new arrives: the line is dead, whatever the browser believes
 const LONGEST_SILENCE_MS = 120000;  // on a line that proved to be that slow, and while everything is being verified
 const DAMAGED_TRIES = 3;
+const READING_MS = 1000;            // a disk that takes longer for a piece is what is waited for, not the line
 
 /** The token, not the file, is at fault: a new one cures it. */
 export const STALE_TOKEN = new Set(["token_start_by", "token_expired", "token_binding"]);
@@ -23,22 +25,25 @@ export class Delivery {
   #renew;
   #hasher;
   #pieces;
+  #sent;                            // what an earlier page sent of it, to be compared first
   #silence = SILENCE_MS;
   #damaged = 0;
   #offset = null;                   // null: has to be asked
   #unsure;                          // a request may have begun an upload, and we were not told
 
   /**
-   * `hear(event, bytes?)` is told "sending", "settling", "begun" (there is an upload now), "kept" (so many bytes are
-   * safe) and "taken" (so many have arrived). `renew(signal)` gets a new token for the resource.
+   * `hear(event, detail?)` is told "sending", "reading", "settling", "begun" (there is an upload now), "piece" (this one is about
+   * to be sent), "comparing" (so many bytes agree), "kept" (so many are safe) and "taken" (so many have arrived).
+   * `renew(signal)` gets a new token for the resource. `sent`: what this browser remembers of an upload that goes on.
    */
-  constructor(resource, file, { hasher, hear, renew }) {
+  constructor(resource, file, { hasher, hear, renew, sent = null }) {
     this.#resource = resource;
     this.#file = file;
     this.#hasher = hasher;
     this.#hear = hear;
     this.#renew = renew;
     this.#pieces = new Pieces(file, hasher);
+    this.#sent = sent;
     this.#unsure = false;
     this.kept = 0;
     this.mayBeStored = false;       // the last byte was sent, and nobody has said what became of it
@@ -50,6 +55,7 @@ export class Delivery {
 
   /** The committed upload, as the services tier shows it. Throws Problem, NoAnswer or AbortError. */
   async attempt(signal) {
+    if (this.#sent !== null) await this.#compare(signal);
     let stored = await this.#standing(signal);
     while (stored === null) stored = await this.#append(signal);
     if (stored.length !== this.#file.size) throw new Problem({ code: "already_committed", status: 409 });
@@ -68,6 +74,25 @@ export class Delivery {
     await this.#resource.cancel(signal);
   }
 
+  /** What was sent before must be of this very file, or two would be mixed. Throws Problem `another_file`. */
+  async #compare(signal) {
+    const digest = (part) => unlessAborted(this.#hasher.digest(part), signal);
+    const tell = (bytes) => this.#hear("comparing", bytes);
+    tell(0);
+    if (!(await holdsWhatWasSent(this.#file, this.#sent, digest, tell))) throw new Problem({ code: "another_file" });
+    this.#sent = null;
+  }
+
+  /** What is read of the file, unless the person does not want to wait for it. */
+  async #read(reading, signal) {
+    const slow = setTimeout(() => this.#hear("reading"), READING_MS);
+    try {
+      return await unlessAborted(reading, signal);
+    } finally {
+      clearTimeout(slow);
+    }
+  }
+
   // -- begin -------------------------------------------------------------------------------------------------------
 
   async #standing(signal) {
@@ -79,7 +104,7 @@ export class Delivery {
   async #create(signal) {
     // A short file as it is and not a slice of it: one that vanished looks as if it were empty, and so would its slice.
     const first = this.#file.size > FIRST_BYTES ? this.#file.slice(0, FIRST_BYTES) : this.#file;
-    const digest = await this.#hasher.digest(first);
+    const digest = await this.#read(this.#hasher.digest(first), signal);
     this.#unsure = true;
     this.mayBeStored = this.#file.size <= FIRST_BYTES;
     let stored;
@@ -147,10 +172,10 @@ export class Delivery {
 
   /** The committed upload after the last piece, else null. */
   async #append(signal) {
-    const piece = await this.#pieces.from(this.#offset);
-    signal.throwIfAborted();            // while it was being hashed
+    const piece = await this.#read(this.#pieces.from(this.#offset), signal);
     this.#pieces.ahead(piece.end);
     this.#hear("sending");
+    this.#hear("piece", piece);
     this.#offset = null;
     this.mayBeStored = piece.final;
     const begun = performance.now();

@@ -49,8 +49,13 @@ function split(dataTransfer) {
   let folders = 0;
   for (const item of dataTransfer.items) {
     if (item.kind !== "file") continue;
-    if (item.webkitGetAsEntry?.()?.isDirectory) folders += 1;
-    else files.push(item.getAsFile());
+    if (item.webkitGetAsEntry?.()?.isDirectory) {
+      folders += 1;
+      continue;
+    }
+    // Null where the browser has no file to give, as with some attachments out of a mail program.
+    const file = item.getAsFile();
+    if (file !== null) files.push(file);
   }
   return { files, folders };
 }

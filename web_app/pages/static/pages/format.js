@@ -19,6 +19,11 @@ export function exactBytes(bytes) {
   return `${bytes.toLocaleString()} ${bytes === 1 ? "byte" : "bytes"}`;
 }
 
+/** "327 MiB (342,884,352 bytes)"; a size that is told in bytes anyway is told once. */
+export function sizeInFull(bytes) {
+  return bytes < 1024 ? size(bytes) : `${size(bytes)} (${exactBytes(bytes)})`;
+}
+
 /** Bytes taken beside a total: both in the total's unit, with a fixed number of digits, so that the text does not jump. */
 export function sizeOf(taken, total) {
   let scale = 1;
@@ -88,6 +93,15 @@ export function exactMoment(date) {
  */
 export function displayName(name) {
   return name.replace(/[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu, "\uFFFD");
+}
+
+/** A long text as [head, tail], cut `length` characters before its end: what the eye counts as characters, not UTF-16. */
+export function splitTail(text, length) {
+  const characters = "Segmenter" in Intl
+    ? Array.from(new Intl.Segmenter().segment(text), ({ segment }) => segment)
+    : [...text];
+  if (characters.length <= 2 * length) return [text, ""];
+  return [characters.slice(0, -length).join(""), characters.slice(-length).join("")];
 }
 
 function trimZero(text) {

@@ -1,6 +1,9 @@
 // The list of earlier uploads is rendered by the server; this puts its times into the reader's zone and fetches it anew.
 
 import { exactMoment, moment } from "./format.js";
+import { within } from "./wait.js";
+
+const PATIENCE_MS = 30000;
 
 export function localTimes(root) {
   for (const element of root.querySelectorAll("time[datetime]")) showTime(element, element.dateTime);
@@ -13,21 +16,52 @@ export function showTime(element, iso) {
   element.title = exactMoment(date);
 }
 
-/** Replaces the list by the server's newest one. A failure changes nothing: the list is only a little older then. */
-export async function refreshHistory(section) {
-  try {
-    const response = await fetch(section.dataset.refreshUrl, {
-      credentials: "same-origin", cache: "no-store", redirect: "error",
-    });
-    if (!response.ok) return;
-    const page = new DOMParser().parseFromString(await response.text(), "text/html");
-    const open = openRows(section);
-    section.replaceChildren(...page.body.childNodes);
-    for (const row of section.querySelectorAll("details[data-id]")) row.open = open.has(row.dataset.id);
-    localTimes(section);
-  } catch {
-    // Offline: see above.
+let running = null;
+let wanted = false;     // something was stored since the list was last asked for
+
+/**
+ * Replaces the page's list by the server's newest one. A failure changes nothing: the list is only a little older then.
+ * However many files are stored at once, one request is under way and at most one more is to come.
+ */
+export function refreshHistory(section) {
+  wanted = true;
+  running ??= refresh(section);
+  return running;
+}
+
+async function refresh(section) {
+  while (wanted) {
+    wanted = false;
+    try {
+      const page = await newest(section.dataset.refreshUrl);
+      // The keyboard would lose its place on the page with the element that has it.
+      while (section.contains(document.activeElement)) await focusMoves(section);
+      show(section, page);
+    } catch {
+      // Offline: see above.
+    }
   }
+  running = null;
+}
+
+async function newest(url) {
+  const response = await fetch(url, {
+    credentials: "same-origin", cache: "no-store", redirect: "error", signal: within(PATIENCE_MS),
+  });
+  if (!response.ok) throw new Error(`${response.status}`);
+  return new DOMParser().parseFromString(await response.text(), "text/html");
+}
+
+function focusMoves(section) {
+  // Only then is it told where the focus went; it stays where it is when the whole window is left.
+  return new Promise((resolve) => section.addEventListener("focusout", () => setTimeout(resolve), { once: true }));
+}
+
+function show(section, page) {
+  const open = openRows(section);
+  section.replaceChildren(...page.body.childNodes);
+  for (const row of section.querySelectorAll("details[data-id]")) row.open = open.has(row.dataset.id);
+  localTimes(section);
 }
 
 function openRows(section) {

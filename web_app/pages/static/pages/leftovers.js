@@ -14,6 +14,7 @@ export class Leftovers {
   #titleOf;
   #ask;
   #records = [];
+  #taken = new Set();
   #loaded;
 
   /**
@@ -43,6 +44,12 @@ export class Leftovers {
     }
   }
 
+  /** Another tab may have gone on with one, or have ended it. `taken`: upload ids that have a row in this page. */
+  refresh(taken) {
+    this.#taken = taken;
+    this.#loaded = this.#load();
+  }
+
   /** It goes on in a row of its own. */
   drop(uploadId) {
     this.#records = this.#records.filter((record) => record.uploadId !== uploadId);
@@ -51,7 +58,8 @@ export class Leftovers {
 
   async #load() {
     try {
-      this.#records = (await this.#unfinished.list()).filter(({ elsewhere }) => !elsewhere);
+      const records = await this.#unfinished.list();
+      this.#records = records.filter(({ elsewhere, uploadId }) => !elsewhere && !this.#taken.has(uploadId));
     } catch {
       return;           // a browser that keeps nothing
     }
@@ -94,6 +102,12 @@ export class Leftovers {
 
   async #discard({ grantId, uploadId }, about) {
     if (!(await this.#ask(`${about}: what has arrived is removed, and the file has to be sent from its beginning.`))) return;
+    // Not what another tab sends meanwhile.
+    const letGo = await this.#unfinished.hold(uploadId);
+    if (letGo === null) {
+      this.refresh(this.#taken);
+      return;
+    }
     this.drop(uploadId);
     // First, or the same file chosen a moment later would go on with what is being removed.
     await this.#unfinished.forget(uploadId);
@@ -104,5 +118,6 @@ export class Leftovers {
       // It runs out by itself.
     }
     this.#api.giveUp(grantId).catch(() => {});
+    letGo();
   }
 }

@@ -65,8 +65,14 @@ const MESSAGES = {
   },
   another_file: {
     title: "This is not the file that was begun",
-    text: "It has the same name as a file of which a part was sent, but its size, its content or its date is another. Nothing of it was sent, "
+    text: "It has the same name as a file of which a part was sent, but its size, its content or its date differs. Nothing of it was sent, "
       + "and nothing is mixed. Choose the file that was begun, or discard the unfinished upload first and then choose this one again.",
+    action: "none",
+  },
+  collection_closed: {
+    title: "Its collection is closed to you now",
+    text: "A part of this file was sent to a collection that you may not upload to any more. It cannot go on there, and was not begun anew "
+      + "anywhere else. Discard the unfinished upload first if it is to go to another collection.",
     action: "none",
   },
   in_another_tab: {
@@ -76,7 +82,8 @@ const MESSAGES = {
   },
   file_unreadable: {
     title: "Your browser can no longer read this file",
-    text: "It was changed, moved or renamed after you chose it, or it is a folder. Nothing was stored. Choose the file again. Folders: pack them into one archive first.",
+    text: "It was changed, moved or renamed after you chose it, its disk is away, or it is a folder. What has arrived of it is kept for when "
+      + "you choose the same file again. Folders: pack them into one archive first.",
     action: "none",
   },
 
@@ -177,6 +184,8 @@ const WAITS = {
 const STATES = {
   queued: "Waiting for its turn",
   preparing: "Asking for permission",
+  comparing: "Comparing the file with what has arrived",
+  reading: "Reading the file",
   sending: "Uploading",
   settling: "Asking what has arrived",
   paused: "Paused",
@@ -193,7 +202,8 @@ export function describe(transfer) {
   if (state === "stopped") return explain(problem, { bytes: file.size, limit: collection.maxSize, types: collection.types });
   if (state === "waiting") return { title: explainWait(problem), text: "" };
   if (state === "cancelled" && transfer.unknown) return CANCELLED_UNSEEN;
-  return { title: STATES[state], text: noteOn(transfer) };
+  const done = state === "comparing" && transfer.compared > 0 ? ` (${size(transfer.compared)} agree)` : "";
+  return { title: `${STATES[state]}${done}`, text: noteOn(transfer) };
 }
 
 /** What is safe, and what happens next: "212 of 327 MiB are safe. Connection lost; trying again in 4 s". */
@@ -213,7 +223,7 @@ export function safeOf(kept, total) {
 
 /** What is lost if it is given up now. */
 export function atStake({ file, kept }) {
-  return `${displayName(file.name)}: ${safeOf(kept, file.size)} They are removed, and the file has to be sent from its beginning.`;
+  return `${displayName(file.name)}: ${safeOf(kept, file.size)} Discarded, they are gone, and the file has to be sent from its beginning.`;
 }
 
 const CANCELLED_UNSEEN = {

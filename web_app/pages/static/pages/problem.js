@@ -33,6 +33,17 @@ export function isPassing(error) {
   return error instanceof NoAnswer || (error instanceof Problem && error.passes);
 }
 
+/** Why it has to be tried again. A file that changed or vanished looks like a cut line, so it is asked first: then that is thrown. */
+export async function reasonOf(error, file) {
+  if (error instanceof Problem && error.code !== "body_cut_off") return error;
+  try {
+    await file.slice(0, 1).arrayBuffer();
+  } catch {
+    throw new Problem({ code: "file_unreadable" });
+  }
+  return new Problem({ code: "connection_lost" });
+}
+
 /** The answer's JSON, or null for none; a thrown Problem for a refusal, a thrown NoAnswer for everything else. */
 export async function ask(url, options) {
   return (await exchange(url, options)).data;

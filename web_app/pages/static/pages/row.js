@@ -1,7 +1,7 @@
 // One file's row: shows a Transfer and offers what can be done about it. The markup is the page's <template id="file-row">.
 
 import {
-  displayName, exactBytes, percent, size, sizeOf, speed, timeLeft,
+  displayName, exactBytes, percent, size, sizeInFull, sizeOf, speed, splitTail, timeLeft,
 } from "./format.js";
 import { showTime } from "./history.js";
 import { describe, safeOf, standing } from "./messages.js";
@@ -11,7 +11,7 @@ const ACTIONS = ["cancel", "hurry", "pause", "resume", "retry", "remove"];
 // Not by the second click of two, which was meant for the button that stood there before.
 const ONCE = new Set(["cancel", "pause", "remove"]);
 const TAIL = 14;                // characters of a long name that always stay in sight: the number of a series, the extension
-const UNDER_WAY = ["sending", "settling", "waiting"];
+const UNDER_WAY = ["sending", "reading", "settling", "waiting"];
 
 export class Row {
   #transfer;
@@ -26,11 +26,11 @@ export class Row {
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
     const { name, size: bytes } = transfer.file;
     const shown = displayName(name);
-    const tail = shown.length > 2 * TAIL ? TAIL : 0;
+    const [head, tail] = splitTail(shown, TAIL);
     this.#parts.name.setAttribute("aria-label", shown);
     this.#parts.name.title = shown;
-    this.#parts.head.textContent = shown.slice(0, shown.length - tail);
-    this.#parts.tail.textContent = shown.slice(shown.length - tail);
+    this.#parts.head.textContent = head;
+    this.#parts.tail.textContent = tail;
     this.#parts.size.textContent = size(bytes);
     this.#parts.size.title = exactBytes(bytes);
     this.#parts.collection.textContent = transfer.collection.title;
@@ -98,7 +98,7 @@ export class Row {
     const { upload, receiptUrl } = this.#transfer;
     this.#parts.digest.textContent = upload.sha256;
     this.#parts.copy.dataset.copy = upload.sha256;
-    this.#parts.bytes.textContent = `${size(upload.length)} (${exactBytes(upload.length)})`;
+    this.#parts.bytes.textContent = sizeInFull(upload.length);
     this.#parts.type.textContent = upload.media_type;
     showTime(this.#parts.time, upload.durable_at);
     this.#parts.receipt.hidden = receiptUrl === null;

@@ -1,6 +1,6 @@
 // One file on its way, from "may I?" to a confirmed receipt: which state it is in, and what to do next.
 //
-//   queued → preparing → sending ⇄ settling → confirming → stored
+//   queued → preparing → sending ⇄ settling → confirming → stored      (comparing, reading: for the file on its disk)
 //              ↑  ↑        ↓  ↓        ↓
 //              │  └──── waiting ───────┘         for the line or the server; tried again for as long as the page is open
 //              └─ paused, stopped                a person has to do something
@@ -8,7 +8,7 @@
 
 import { Delivery, GONE, STALE_TOKEN } from "./delivery.js";
 import { Permission } from "./permission.js";
-import { isPassing, Problem } from "./problem.js";
+import { isPassing, Problem, reasonOf } from "./problem.js";
 import { Meter } from "./rate.js";
 import { UploadResource } from "./resource.js";
 import { backoff, Patience, pause } from "./wait.js";
@@ -25,7 +25,7 @@ export class Transfer extends EventTarget {
   #resource = null;
   #permission;
 
-  /** `tools`: {api, hasher, unfinished}. `known`: {grantId, uploadId} of an upload that an earlier page began. */
+  /** `tools`: {api, hasher, unfinished}. `known`: what the browser remembers of an upload that an earlier page began. */
   constructor(file, collection, tools, known = null) {
     super();
     this.file = file;
@@ -41,7 +41,8 @@ export class Transfer extends EventTarget {
     this.lateCancel = false;        // cancelled when the file was already stored
     this.unknown = false;           // cancelled when nobody could say whether it was
     this.leftBehind = false;        // cancelled, and what had arrived could not be taken back
-    if (known !== null) this.#takeUp(new Permission(tools.api, known.grantId), known.uploadId);
+    this.compared = 0;              // bytes of what was sent before that agree with the file
+    if (known !== null) this.#takeUp(new Permission(tools.api, known.grantId), known);
   }
 
   /** Nothing more happens unless the person asks for it. */
@@ -141,7 +142,7 @@ export class Transfer extends EventTarget {
         if (this.kept > kept) [failures, kept] = [0, this.kept];
         if (STALE_TOKEN.has(error.code)) this.#tokenRefused(error);
         else if (error.code === "already_complete") return this.#storedBefore(signal);
-        else if (isPassing(error)) await this.#waitFor(await this.#reason(error), failures++, signal);
+        else if (isPassing(error)) await this.#waitFor(await reasonOf(error, this.file), failures++, signal);
         else throw error;
       }
     }
@@ -167,21 +168,27 @@ export class Transfer extends EventTarget {
     if (this.uploadId === null && this.#delivery.mayBeStored) throw new Problem({ code: "fate_unknown" });
   }
 
-  #takeUp(permission, uploadId, url = "/u/none") {
+  #takeUp(permission, known, url = "/u/none") {
     this.#permission = permission;
-    this.#resource = new UploadResource(url, uploadId);
+    this.#resource = new UploadResource(url, known?.uploadId);
     this.#delivery = new Delivery(this.#resource, this.file, {
-      hasher: this.#tools.hasher, hear: (event, bytes) => this.#heard(event, bytes), renew: (signal) => this.#renew(signal),
+      hasher: this.#tools.hasher, hear: (event, detail) => this.#heard(event, detail), renew: (signal) => this.#renew(signal),
+      sent: known,
     });
     this.meter = null;
   }
 
-  #heard(event, bytes) {
+  #heard(event, detail) {
     if (event === "kept" || event === "taken") {
       this.#permission.worked();
-      this.meter ??= new Meter(this.file.size, performance.now(), bytes);
-      this.meter.report(bytes, performance.now());
+      this.meter ??= new Meter(this.file.size, performance.now(), detail);
+      this.meter.report(detail, performance.now());
       this.dispatchEvent(new Event("progress"));
+    } else if (event === "piece") {
+      this.#tools.unfinished.notePiece(this.uploadId, detail);
+    } else if (event === "comparing" && this.state !== "cancelling") {
+      this.compared = detail;
+      this.#become(event);
     } else if (event === "begun") {
       this.#hold().catch(() => {});       // new, so nobody else can have it
     } else if (event !== this.state && this.state !== "cancelling") {
@@ -230,6 +237,8 @@ export class Transfer extends EventTarget {
 
   async #stopped(error) {
     const problem = error instanceof Problem ? error : new Problem({ code: "page_fault" });
+    // Then what was begun is not this file's to end: it waits for its own.
+    if (problem.code === "another_file") [this.#permission, this.#resource] = [new Permission(this.#tools.api), null];
     const over = this.uploadId === null || GONE.has(problem.code);
     // Nothing of it will ever be continued: another try asks for a new permission, and begins anew.
     if (over && !this.safe && problem.code !== "sign_in_required") this.#abandon();
@@ -275,17 +284,6 @@ export class Transfer extends EventTarget {
 
   #forget() {
     if (this.uploadId !== null) this.#tools.unfinished.forget(this.uploadId);
-  }
-
-  /** A file that changed or vanished after it was chosen looks like a cut line, so ask the file first. */
-  async #reason(error) {
-    if (error instanceof Problem && error.code !== "body_cut_off") return error;
-    try {
-      await this.file.slice(0, 1).arrayBuffer();
-    } catch {
-      throw new Problem({ code: "file_unreadable" });
-    }
-    return new Problem({ code: "connection_lost" });
   }
 
   #become(state, problem = null) {

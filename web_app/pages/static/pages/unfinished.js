@@ -35,10 +35,14 @@ export class Unfinished {
 
   /** The file is stored; only web_app has not heard of it yet. */
   markSafe(uploadId) {
-    return this.#write(async () => {
-      if (!(await this.#knows(uploadId))) return;
-      const record = await inStore("readonly", (store) => store.get(uploadId));
-      await inStore("readwrite", (store) => store.put({ ...record, safe: true }));
+    return this.#amend(uploadId, () => ({ safe: true }));
+  }
+
+  /** A part of the file is about to be sent: {start, end, digest}. What was to be sent from there on before is not. */
+  notePiece(uploadId, { start, end, digest }) {
+    return this.#amend(uploadId, async ({ key, pieces = [] }) => {
+      const tag = await keyed(key, "piece", encode(digest));
+      return { pieces: [...pieces.filter((piece) => piece.end <= start), { start, end, tag }] };
     });
   }
 
@@ -74,6 +78,15 @@ export class Unfinished {
     });
   }
 
+  #amend(uploadId, change) {
+    return this.#write(async () => {
+      if (!(await this.#knows(uploadId))) return;
+      const record = await inStore("readonly", (store) => store.get(uploadId));
+      const changed = { ...record, ...await change(record) };
+      if (!this.#signedOut) await inStore("readwrite", (store) => store.put(changed));
+    });
+  }
+
   async #knows(uploadId) {
     return await isThere() && await inStore("readonly", (store) => store.count(uploadId)) > 0;
   }
@@ -91,13 +104,39 @@ export class Unfinished {
 export async function recognise(file, records) {
   let other = null;
   for (const record of records) {
+    if (!equal(await keyed(record.key, "name", encode(file.name)), record.name)) continue;
     const found = await traits(file, record.key);
-    if (!equal(found.name, record.name)) continue;
     const same = record.size === file.size && equal(found.changed, record.changed) && equal(found.sample, record.sample);
     if (same) return { record, same };
     other = { record, same: false };
   }
   return other;
+}
+
+/**
+ * Whether a file that was recognised still holds, to the last byte, what was sent of it before. `digest(part)`: the SHA-256 of a
+ * Blob in base64. `tell(bytes)`: so many have been compared.
+ */
+export async function holdsWhatWasSent(file, { key, pieces = [] }, digest, tell) {
+  for (const { start, end, tag } of pieces) {
+    if (!equal(await keyed(key, "piece", encode(await digest(file.slice(start, end)))), tag)) return false;
+    tell(end);
+  }
+  return true;
+}
+
+/** The first of `others` (each with a `file`) whose file is, as far as the page can tell in a moment, the same one; else null. */
+export async function alike(file, others) {
+  for (const other of others) {
+    const { name, size, lastModified } = other.file;
+    if (name !== file.name || size !== file.size || lastModified !== file.lastModified) continue;
+    try {
+      if (equal(await sampleOf(other.file), await sampleOf(file))) return other;
+    } catch {
+      // One of them cannot be read any more.
+    }
+  }
+  return null;
 }
 
 /** On sign-out: whatever page is still open may not write it again. */
@@ -110,12 +149,15 @@ function forgetDatabase() {
   return settled(indexedDB.deleteDatabase(DATABASE));
 }
 
+function sampleOf(file) {
+  return new Blob([file.slice(0, SAMPLE_BYTES), file.slice(-SAMPLE_BYTES)]).arrayBuffer();
+}
+
 async function traits(file, key) {
-  const sample = new Blob([file.slice(0, SAMPLE_BYTES), file.slice(-SAMPLE_BYTES)]);
   const [name, changed, content] = await Promise.all([
     keyed(key, "name", encode(file.name)),
     keyed(key, "changed", encode(String(file.lastModified))),
-    keyed(key, "sample", await sample.arrayBuffer()),
+    keyed(key, "sample", await sampleOf(file)),
   ]);
   return { name, changed, sample: content };
 }

@@ -2,18 +2,19 @@
 
 import { announcer } from "./announce.js";
 import { WebApi } from "./api.js";
+import { chosenCollection, collectionInputs, collectionOf } from "./collections.js";
 import { enableCopying } from "./copy.js";
-import { mayDiscard } from "./discard.js";
+import { mayDiscard, mayGiveUp } from "./discard.js";
 import { acceptFiles } from "./drop.js";
 import { displayName, percent } from "./format.js";
 import { Hasher } from "./hasher.js";
 import { localTimes, refreshHistory } from "./history.js";
 import { Leftovers } from "./leftovers.js";
-import { atStake, describe } from "./messages.js";
+import { describe } from "./messages.js";
 import { Queue } from "./queue.js";
 import { Row } from "./row.js";
 import { Transfer } from "./send.js";
-import { Unfinished } from "./unfinished.js";
+import { alike, Unfinished } from "./unfinished.js";
 
 const byId = (id) => document.getElementById(id);
 
@@ -29,16 +30,23 @@ const leftovers = new Leftovers(
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
 const SPOKEN = new Set(["sending", "waiting", "paused", "stopped", "cancelled", "stored"]);
-const WORTH_ASKING = 1 << 20;       // bytes; fewer are soon sent again
 const held = [];                    // files that came before a collection was chosen
 const plainTitle = document.title;
+let taking = Promise.resolve();     // what was chosen first has its rows before what was chosen next is looked at
 
-acceptFiles({ input: byId("file-input"), overlay: byId("drop-overlay"), take });
+acceptFiles({
+  input: byId("file-input"), overlay: byId("drop-overlay"),
+  take: (files, folders) => {
+    // Chromium looks at a file's size and date only now; what is done to it after it was chosen then counts as a change.
+    for (const file of files) file.slice(0, 0);
+    taking = taking.catch(() => {}).then(() => take(files, folders));
+  },
+});
 enableCopying(document, announce);
 localTimes(document);
 
 for (const choice of collectionInputs()) choice.addEventListener("change", showHeld);
-byId("held-start").addEventListener("click", () => start(held.splice(0)));
+byId("held-start").addEventListener("click", () => start(held.splice(0)).focus());
 byId("held-drop").addEventListener("click", () => {
   held.length = 0;
   showHeld();
@@ -50,28 +58,37 @@ byId("clear-ended").addEventListener("click", () => {
   byId("file-input").focus();
 });
 addEventListener("beforeunload", (event) => {
-  if ([...rows.keys()].some((each) => !each.safe && !isOver(each))) event.preventDefault();
+  if (held.length > 0 || [...rows.keys()].some((each) => !each.safe && !isOver(each))) event.preventDefault();
 });
-// Signed in again in another tab: go on where it stopped.
-addEventListener("focus", resumeAfterSignIn);
+addEventListener("focus", comeBack);
 document.addEventListener("visibilitychange", () => {
-  if (!document.hidden) resumeAfterSignIn();
+  if (!document.hidden) comeBack();
 });
+byId("preparing").remove();
+
+/** From another tab, where the person may have signed in again, or gone on with what is listed here. */
+function comeBack() {
+  resumeAfterSignIn();
+  leftovers.refresh(uploadIds());
+  refreshHistory(byId("recent"));
+}
+
+function uploadIds() {
+  return new Set([...rows.keys()].map((each) => each.uploadId));
+}
 
 async function take(files, folders) {
   if (folders > 0) notify("Folders cannot be uploaded. Pack a folder into one archive (for example ZIP) and choose that.");
-  else notify("");
-  // Chromium looks at a file's size and date only now; what is done to it after it was chosen then counts as a change.
-  for (const file of files) file.slice(0, 0);
+  else notify(files.length === 0 ? "The browser was given no file with that. Choose the file with the button instead." : "");
   const fresh = [];
   for (const file of files) {
     if (!(await goOn(file))) fresh.push(file);
   }
-  if (fresh.length === 0) return;
   if (chosenCollection() !== null) {
-    start(fresh);
+    if (held.length + fresh.length > 0) start([...held.splice(0), ...fresh]);
     return;
   }
+  if (fresh.length === 0) return;
   held.push(...fresh);
   showHeld();
   announce(`${count(fresh.length)} chosen. Choose a collection first.`);
@@ -80,19 +97,32 @@ async function take(files, folders) {
 
 /** Whether a file belongs to an upload that was begun before: then that one goes on, or the file is refused as another. */
 async function goOn(file) {
-  const listed = [...rows.keys()].find((each) => !each.safe && !each.ended && each.state !== "cancelling" && isSame(each.file, file));
-  if (listed) {
+  const slugNow = chosenCollection()?.slug;
+  const sending = [...rows.keys()].filter((each) => isUnderWay(each) && [undefined, each.collection.slug].includes(slugNow));
+  const listed = await alike(file, sending);
+  if (listed !== null) {
     if (listed.state === "paused") again(listed);
     listed.hurry();
     rows.get(listed).focus();
-    announce(`${displayName(file.name)} is in the list already.`);
+    notify(`${displayName(file.name)} is in the list already.`);
+    return true;
+  }
+  if (await alike(file, held.map((each) => ({ file: each }))) !== null) {
+    notify(`${displayName(file.name)} is chosen already.`);
     return true;
   }
   const live = [...rows.keys()].filter((each) => each.uploadId !== null && !each.ended);
   const found = await leftovers.find(file, new Set(live.map((each) => each.uploadId)));
-  const collection = found && collectionOf(found.record.collection);
-  if (!collection) return false;
-  const { uploadId, elsewhere } = found.record;
+  if (found === null) return false;
+  const { uploadId, elsewhere, collection: slug } = found.record;
+  // What another tab sends is no reason against another file of that name here.
+  if (elsewhere && !found.same) return false;
+  const collection = collectionOf(slug);
+  if (collection === null) {
+    refuse(new Transfer(file, { slug, title: slug, maxSize: Infinity, types: "" }, tools), "collection_closed");
+    showList();
+    return true;
+  }
   if (found.same) {
     // It stopped in this page, say because its disk was away: the new row takes its place.
     for (const transfer of [...rows.keys()].filter((each) => each.uploadId === uploadId)) dismiss(transfer);
@@ -100,16 +130,12 @@ async function goOn(file) {
     const transfer = new Transfer(file, collection, tools, found.record);
     if (elsewhere) refuse(transfer, "in_another_tab");
     else enter(transfer);
+    if (slugNow !== undefined && slugNow !== slug) notify(`${displayName(file.name)} goes on in ${collection.title}, where it was begun.`);
   } else {
     refuse(new Transfer(file, collection, tools), "another_file");
   }
   showList();
   return true;
-}
-
-/** As far as the page can tell without reading: the same file chosen once more. */
-function isSame(a, b) {
-  return a.name === b.name && a.size === b.size && a.lastModified === b.lastModified;
 }
 
 function start(files) {
@@ -118,6 +144,7 @@ function start(files) {
   showHeld();
   showList();
   entered[0].element.scrollIntoView({ block: "nearest" });
+  return entered[0];
 }
 
 function refuse(transfer, code) {
@@ -160,8 +187,7 @@ function act(transfer, action) {
 }
 
 async function giveUp(transfer) {
-  if (transfer.kept >= WORTH_ASKING && !(await mayDiscard(byId("discard"), atStake(transfer)))) return;
-  if (transfer.ended && !transfer.resumable) return;      // it came to an end while the question stood there
+  if (!(await mayGiveUp(byId("discard"), transfer))) return;
   queue.remove(transfer);
   transfer.cancel();
 }
@@ -189,7 +215,8 @@ function report(transfer) {
   transfer.addEventListener("change", () => {
     showList();
     const { state } = transfer;
-    if (state === "stored") refreshHistory(byId("recent"));
+    if (state === "stored" || state === "cancelled") refreshHistory(byId("recent"));
+    if (transfer.problem?.code === "another_file") leftovers.refresh(uploadIds());
     if (!SPOKEN.has(state) || !rows.has(transfer)) return;
     const sentence = state === "sending" ? `upload ${begun++ === 0 ? "started" : "goes on"}` : describe(transfer).title;
     if (sentence === said) return;      // waiting again for the same thing is no news
@@ -239,10 +266,14 @@ function showList() {
 
 /** Progress for whoever works in another tab. Numbers only: titles end up in the browser's history. */
 function showTitle() {
-  const active = [...rows.keys()].filter((each) => !each.ended && !each.safe);
-  const total = active.reduce((sum, each) => sum + each.file.size, 0);
-  const taken = active.reduce((sum, each) => sum + (each.meter?.offset ?? 0), 0);
-  document.title = active.length > 0 ? `${percent(taken, Math.max(1, total))} % · ${plainTitle}` : plainTitle;
+  const counted = [...rows.keys()].filter((each) => each.safe || !each.ended);
+  const total = counted.reduce((sum, each) => sum + each.file.size, 0);
+  const taken = counted.reduce((sum, each) => sum + (each.safe ? each.file.size : each.meter?.offset ?? 0), 0);
+  document.title = counted.some((each) => !each.safe) ? `${percent(taken, Math.max(1, total))} % · ${plainTitle}` : plainTitle;
+}
+
+function isUnderWay(transfer) {
+  return !transfer.safe && !transfer.ended && transfer.state !== "cancelling";
 }
 
 /** It can leave the list without anything being lost. */
@@ -254,24 +285,6 @@ function notify(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = text === "";
   if (text !== "") announce(text);
-}
-
-function collectionInputs() {
-  return [...document.querySelectorAll("input[name=collection]")];
-}
-
-function chosenCollection() {
-  return asCollection(collectionInputs().find((each) => each.checked));
-}
-
-function collectionOf(slug) {
-  return asCollection(collectionInputs().find((each) => each.value === slug));
-}
-
-function asCollection(input) {
-  if (input === undefined) return null;
-  const { title, maxSize, types } = input.dataset;
-  return { slug: input.value, title, maxSize: Number(maxSize), types };
 }
 
 function count(files) {

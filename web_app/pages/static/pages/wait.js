@@ -21,6 +21,16 @@ export function pause(ms, signal) {
   });
 }
 
+/** What `promise` brings; rejects with an AbortError as soon as `signal` aborts, whatever becomes of `promise`. */
+export function unlessAborted(promise, signal) {
+  return new Promise((resolve, reject) => {
+    const stop = () => reject(aborted());
+    signal.addEventListener("abort", stop);
+    if (signal.aborted) stop();
+    promise.then(resolve, reject).finally(() => signal.removeEventListener("abort", stop));
+  });
+}
+
 /** A wait that a person may cut short. */
 export class Patience {
   #waiting = null;
