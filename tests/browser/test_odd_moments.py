@@ -214,6 +214,7 @@ def test_another_file_of_the_same_name_and_another_size_is_refused_too(paused, o
     own.row(file.name).expect_refused("another_file")
     own.discard()
     expect(own.page.locator("#unfinished")).to_be_hidden()
+    expect(own.page.locator("#file-input")).to_be_focused()
 
 
 def test_what_is_discarded_is_not_gone_on_with(paused, own, own_line, own_stack):

@@ -13,15 +13,16 @@ export class Leftovers {
   #unfinished;
   #titleOf;
   #ask;
+  #elseFocus;
   #records = [];
   #taken = new Set();
   #loaded;
 
   /**
    * `titleOf(slug)`: a collection as people know it, or undefined where it is closed to this person now.
-   * `ask(text)`: whether the person means it.
+   * `ask(text)`: whether the person means it. `elseFocus` gets the keyboard when the list is empty.
    */
-  constructor({ section, list, template }, { api, unfinished }, { titleOf, ask }) {
+  constructor({ section, list, template }, { api, unfinished }, { titleOf, ask, elseFocus }) {
     this.#section = section;
     this.#list = list;
     this.#template = template;
@@ -29,6 +30,7 @@ export class Leftovers {
     this.#unfinished = unfinished;
     this.#titleOf = titleOf;
     this.#ask = ask;
+    this.#elseFocus = elseFocus;
     this.#loaded = this.#load();
   }
 
@@ -109,6 +111,8 @@ export class Leftovers {
       return;
     }
     this.drop(uploadId);
+    // The button that was pressed is gone.
+    (this.#list.querySelector("[data-part=about]") ?? this.#elseFocus).focus();
     // First, or the same file chosen a moment later would go on with what is being removed.
     await this.#unfinished.forget(uploadId);
     try {

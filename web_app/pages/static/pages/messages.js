@@ -23,7 +23,7 @@ const PAGE_FAULT = {
 };
 const GONE = {
   title: "What had arrived of this file is gone",
-  text: "The services tier has removed the unfinished upload: it was cancelled, begun anew, or left alone for too long. "
+  text: "The storage server has removed the unfinished upload: it was cancelled, begun anew, or left alone for too long. "
     + "Your file is unchanged. Try again to send it from the beginning.",
   action: "retry",
 };
@@ -112,7 +112,7 @@ const MESSAGES = {
   },
   collection_unknown: {
     title: "The storage does not know this collection yet",
-    text: `It was set up here but not on the services tier. ${NOTHING_STORED} Tell your Sluice operator; then try again.`,
+    text: `It was set up here but not on the storage server. ${NOTHING_STORED} Tell your Sluice operator; then try again.`,
     action: "retry",
   },
 
@@ -132,7 +132,7 @@ const MESSAGES = {
   },
   token_not_yet_valid: {
     title: "The servers' clocks disagree",
-    text: `The permission is not valid yet in the eyes of the services tier. ${NOTHING_STORED} ${ASK_OPERATOR}`,
+    text: `The permission is not valid yet in the eyes of the storage server. ${NOTHING_STORED} ${ASK_OPERATOR}`,
     action: "retry",
   },
   already_committed: {
@@ -177,7 +177,7 @@ const WAITS = {
   busy: "Many uploads are running at the moment",
   draining: "The server is restarting",
   store_unavailable: "The storage cannot be reached at the moment",
-  upload_in_progress: "The services tier is still busy with the earlier try",
+  upload_in_progress: "The storage server is still busy with the earlier try",
   slow_down: "Too many requests have come from your address",
 };
 

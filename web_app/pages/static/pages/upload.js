@@ -25,7 +25,9 @@ const api = new WebApi({ ...page.dataset }, () => unfinished.signedIn());
 const tools = { api, hasher: new Hasher(page.dataset.hasherUrl), unfinished };
 const leftovers = new Leftovers(
   { section: byId("unfinished"), list: byId("unfinished-list"), template: byId("unfinished-row") }, tools,
-  { titleOf: (slug) => collectionOf(slug)?.title, ask: (text) => mayDiscard(byId("discard"), text) },
+  {
+    titleOf: (slug) => collectionOf(slug)?.title, ask: (text) => mayDiscard(byId("discard"), text), elseFocus: byId("file-input"),
+  },
 );
 const queue = new Queue();
 const rows = new Map();             // Transfer → Row
