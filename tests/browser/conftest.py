@@ -25,6 +25,7 @@ ARGUMENTS = (
 ).split()
 MIB = 1 << 20
 BIG = 327 * MIB
+PASS_PHRASE = "a-long-pass-phrase-of-theirs"
 ZIP = b"PK\x03\x04"
 READER = {"locale": "en-GB", "timezone_id": "Europe/Zurich", "ignore_https_errors": True}
 
@@ -47,6 +48,13 @@ def sign_in(page: Page, stack, username: str | None = None, password: str | None
     page.get_by_label("Password").fill(password or stack.password)
     page.get_by_role("button", name="Sign in").click()
     page.wait_for_url(stack.url + "/")
+
+
+def make_person(stack, username: str) -> None:
+    """Who has no collection and no upload yet, and signs in with PASS_PHRASE."""
+    names = {"USERNAME": username, "PASSWORD": PASS_PHRASE, "EMAIL": f"{username}@example.org"}
+    env = {f"DJANGO_SUPERUSER_{name}": value for name, value in names.items()}
+    stack.manage("web_app", "createsuperuser", "--noinput", env=env)
 
 
 @pytest.fixture(scope="session")

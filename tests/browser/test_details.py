@@ -7,12 +7,11 @@ from collections.abc import Iterator
 import pytest
 from playwright.sync_api import Locator, expect
 
-from tests.browser.conftest import READER, sign_in, small
+from tests.browser.conftest import PASS_PHRASE, READER, make_person, sign_in, small
 from tests.browser.upload_page import UploadPage
 from tests.waiting import wait_for
 
 MIB = 1 << 20
-PASS_PHRASE = "a-long-pass-phrase-of-theirs"
 TITLE = ("Knochenmarktransplantationsverlaufsuntersuchung" * 3)[:97]
 FAMILY = "\U0001f469\u200d\U0001f469\u200d\U0001f467\u200d\U0001f466"
 
@@ -32,13 +31,7 @@ Response.prototype.text = async function () {
 @pytest.fixture(scope="module")
 def member(stack) -> str:
     """Of two collections; the title of one is one long word."""
-    names = {"USERNAME": "wordy", "PASSWORD": PASS_PHRASE, "EMAIL": "wordy@example.org"}
-    stack.manage(
-        "web_app",
-        "createsuperuser",
-        "--noinput",
-        env={f"DJANGO_SUPERUSER_{name}": value for name, value in names.items()},
-    )
+    make_person(stack, "wordy")
     stack.manage("services_app", "init_store", "--collection", "wordy")
     for slug in ("wordy", stack.collection):
         stack.manage("web_app", "create_collection", slug, "--title", TITLE, "--member", "wordy")

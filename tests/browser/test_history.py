@@ -3,21 +3,13 @@
 import pytest
 from playwright.sync_api import Page, expect
 
-from tests.browser.conftest import READER, sign_in, small
-
-PASS_PHRASE = "a-long-pass-phrase-of-theirs"
+from tests.browser.conftest import PASS_PHRASE, READER, make_person, sign_in, small
 
 
 @pytest.fixture(scope="module")
 def newcomer(stack) -> str:
     """A person without a collection or an upload."""
-    names = {"USERNAME": "newcomer", "PASSWORD": PASS_PHRASE, "EMAIL": "newcomer@example.org"}
-    stack.manage(
-        "web_app",
-        "createsuperuser",
-        "--noinput",
-        env={f"DJANGO_SUPERUSER_{name}": value for name, value in names.items()},
-    )
+    make_person(stack, "newcomer")
     return "newcomer"
 
 

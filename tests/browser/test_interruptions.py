@@ -6,7 +6,7 @@ import re
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import sign_in, small
+from tests.browser.conftest import PASS_PHRASE, make_person, sign_in, small
 from tests.waiting import wait_for
 
 MIB = 1 << 20
@@ -157,22 +157,13 @@ def test_a_file_whose_receipt_could_not_be_filed_is_said_to_be_stored(under_way,
 
 
 def test_somebody_else_who_signs_in_does_not_take_the_list_over(uploads, context, stack):
-    stack.manage(
-        "web_app",
-        "createsuperuser",
-        "--noinput",
-        env={
-            "DJANGO_SUPERUSER_USERNAME": "other",
-            "DJANGO_SUPERUSER_PASSWORD": "another-long-pass-phrase",
-            "DJANGO_SUPERUSER_EMAIL": "o@example.org",
-        },
-    )
+    make_person(stack, "other")
     context.clear_cookies(name=SESSION)
     uploads.upload("demo", small("mine.zip"))
     row = uploads.row("mine.zip")
     row.expect_refused("sign_in_required")
     other = context.new_page()
-    sign_in(other, stack, "other", "another-long-pass-phrase")
+    sign_in(other, stack, "other", PASS_PHRASE)
     other.close()
     row.button("Try again").click()
     expect(row.part("code")).to_have_text("Code: another_person")

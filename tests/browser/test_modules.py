@@ -146,6 +146,12 @@ def test_every_documented_code_has_sentences_of_its_own(run):
         assert own, message["code"]
 
 
+def test_a_file_that_cannot_be_read_is_said_to_be_kept_only_as_far_as_something_arrived(run):
+    told = run("messages.js", "argument.map((kept) => explain({code: 'file_unreadable'}, {kept}).text)", [0, 1])
+    assert ["Nothing was stored" in text for text in told] == [True, False]
+    assert ["is kept" in text for text in told] == [False, True]
+
+
 def test_a_code_of_a_newer_server_is_told_in_the_servers_words(run):
     message = run("messages.js", "explain({code: 'brand_new', title: 'Brand new', detail: 'Do this.'})")
     assert (message["title"], message["action"]) == ("Brand new", "retry")

@@ -80,12 +80,13 @@ const MESSAGES = {
     text: "It goes on there by itself; nothing was begun anew here. If that tab is closed before the file is stored, try again.",
     action: "retry",
   },
-  file_unreadable: {
+  file_unreadable: ({ kept }) => ({
     title: "Your browser can no longer read this file",
-    text: "It was changed, moved or renamed after you chose it, its disk is away, or it is a folder. What has arrived of it is kept for when "
-      + "you choose the same file again. Folders: pack them into one archive first.",
+    text: "It was changed, moved or renamed after you chose it, its disk is away, or it is a folder. "
+      + `${kept > 0 ? "What has arrived is kept for when you choose the very same file again." : "Nothing was stored. Choose the file again."} `
+      + "Folders: pack them into one archive first.",
     action: "none",
-  },
+  }),
 
   // The person
   sign_in_required: {
@@ -199,7 +200,9 @@ const STATES = {
 export function describe(transfer) {
   const { state, problem, safe, file, collection } = transfer;
   if (state === "stopped" && safe) return explainUnconfirmed(problem);
-  if (state === "stopped") return explain(problem, { bytes: file.size, limit: collection.maxSize, types: collection.types });
+  if (state === "stopped") return explain(problem, {
+    bytes: file.size, limit: collection.maxSize, types: collection.types, kept: transfer.kept,
+  });
   if (state === "waiting") return { title: explainWait(problem), text: "" };
   if (state === "cancelled" && transfer.unknown) return CANCELLED_UNSEEN;
   const done = state === "comparing" && transfer.compared > 0 ? ` (${size(transfer.compared)} agree)` : "";
@@ -238,7 +241,7 @@ function noteOn({ state, lateCancel, leftBehind }) {
   return "";
 }
 
-/** A refusal; `context` may know bytes, limit and types. */
+/** A refusal; `context` may know bytes, limit, types and how much is kept. */
 export function explain(problem, context = {}) {
   const { code } = problem;
   const known = MESSAGES[code] ?? (code.startsWith("token_") ? TOKEN_FAULT : null);
