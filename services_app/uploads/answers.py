@@ -41,7 +41,12 @@ class DrainingResponse(HttpResponse):
 
     def close(self):
         """Called by the WSGI server once the answer is on the wire."""
-        super().close()
+        try:
+            super().close()  # tells Django, whose work at the end of a request may fail: the answer needs its moment all the same
+        finally:
+            self._drain()
+
+    def _drain(self) -> None:
         if self._socket is None:
             return
         time.sleep(_SETTLE)
@@ -82,7 +87,7 @@ def _is_read_out(request) -> bool:
     length, coding = request.META.get("CONTENT_LENGTH", ""), request.META.get("HTTP_TRANSFER_ENCODING", "")
     if length in ("", "0") and not coding:
         return True
-    with contextlib.suppress(Problem):
+    with contextlib.suppress(Problem, OSError):  # of a socket that is closed already, too
         reader = request.body_reader or RequestBody(request.META, body_length(length, coding), _AT_ONCE)
         return reader.drain(_SHORT, _SHORTLY)
     return False

@@ -10,6 +10,7 @@ from .middleware import problem_of
 from .models import Upload
 from .protocols import ietf, tus
 from .states import State
+from .tidy import tidying
 
 
 @from_nginx
@@ -22,7 +23,8 @@ def authorize(request):
     except Exception as exc:  # noqa: BLE001  whatever went wrong, nginx needs a verdict
         problem = problem_of(exc, request)
         if claims is not None:
-            actions.note_refusal(claims, problem.code)
+            with tidying():
+                actions.note_refusal(claims, problem.code)
         response = HttpResponse(status=403)
         response["X-Upload-Verdict"] = problem.code
         if isinstance(problem, errors.TooLarge):

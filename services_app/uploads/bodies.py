@@ -3,23 +3,22 @@
 nginx has taken the token out of the URL and sends it as a Bearer token, so no path of this tier holds one.
 """
 
-import contextlib
 import uuid
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
-from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
-from . import actions, concat, errors, headers, policies, recover, render, takeover, writers
+from . import actions, concat, ends, errors, headers, policies, recover, render, takeover, writers
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
 from .protocols import ietf, tus, whole
 from .receive import Append, receive
 from .states import State
+from .tidy import tidying
 
 
 @from_nginx
@@ -47,16 +46,15 @@ def begin(request):
         upload, gave_way = actions.create(claims, new, receiving=receiving)
         request.upload_id = upload.id
         for waiting in gave_way:
-            with contextlib.suppress(StoreError):  # `recover` finds what stays
+            with tidying(waiting):
                 current_store().discard(waiting)
         if receiving:
             try:
                 _receive(request, upload, claims, append)
-            except (errors.AppendTooLarge, errors.ChecksumDiffers) as exc:
-                # Nobody was told where it is, so nobody could go on with it.
-                with contextlib.suppress(actions.LeaseLost, StoreError):
-                    actions.abort(upload, exc.code)
-                    current_store().discard(upload.id)
+            except (errors.AppendTooLarge, errors.ChecksumDiffers, errors.NoSpace) as exc:
+                # Nobody was told where it is, so nobody could go on with it, and others need the space.
+                with tidying(upload.id):
+                    ends.give_up(upload, exc.code)
                 raise
     return _answer(request, upload, claims, status=201)
 
@@ -100,11 +98,11 @@ def append(request, upload_id: uuid.UUID):
         _learn_length(request, upload, claims)
         _check_room(request, upload, claims, size)  # with the length that is known now
     except errors.LengthExceeded as exc:
-        actions.abort(upload, exc.code)
-        current_store().discard(upload.id)
+        with tidying(upload.id):
+            ends.give_up(upload, exc.code)
         raise
     except BaseException:
-        with contextlib.suppress(actions.LeaseLost):
+        with tidying(upload.id):
             actions.wait(upload)
         _tell_expiry(request, upload, claims)
         raise

@@ -1,17 +1,16 @@
 """tus "Concatenation": one upload out of several, without a second copy where the file system can share the bytes."""
 
-import contextlib
-
 from services_app.store.current import current_store
 from services_app.store.digest import Sha256
-from services_app.store.errors import StoreError, StoreUnavailable
+from services_app.store.errors import StoreUnavailable
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, policies, writers
+from . import actions, ends, errors, policies, writers
 from .models import Upload
 from .protocols import tus
 from .receive import check_whole, commit
 from .states import State
+from .tidy import tidying
 
 
 def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
@@ -27,7 +26,7 @@ def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
     store = current_store()
     try:
         for waiting in gave_way:
-            with contextlib.suppress(StoreError):
+            with tidying(waiting):
                 store.discard(waiting)
         actions.set_length(upload, length)
         with writers.writing(upload):
@@ -37,18 +36,11 @@ def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
                 media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
             actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
             commit(upload)
-    except actions.LeaseLost as exc:
-        raise errors.UploadInProgress from exc
-    except errors.Problem as exc:
-        _give_up(upload, exc)
-        raise
-    except StoreError as exc:
-        problem = errors.of_store(exc)
-        if upload.state == State.RECEIVING:
-            _give_up(upload, problem)
-            raise problem from exc
-        actions.release(upload)  # its bytes are durable: whoever asks next publishes them
-        raise errors.StoreUnavailable from exc
+    except BaseException as exc:
+        told = ends.meet(upload, exc, can_go_on=False)
+        if told is exc:
+            raise
+        raise told from exc
     return upload
 
 
@@ -57,12 +49,6 @@ def _part(claims: Claims, part_id) -> Upload:
     if part is None or part.length is None or part.offset != part.length:
         raise errors.RequestMalformed
     return part
-
-
-def _give_up(upload: Upload, problem: errors.Problem) -> None:
-    with contextlib.suppress(actions.LeaseLost, StoreError):
-        actions.abort(upload, problem.code)
-        current_store().discard(upload.id)
 
 
 def _digest(first: Upload, staged) -> Sha256:

@@ -39,6 +39,7 @@ Problem
 ├── Busy                    503  busy
 ├── Draining                503  draining           (said by nginx while nothing answers behind it)
 ├── StoreUnavailable        503  store_unavailable
+├── DatabaseUnavailable     503  database_unavailable
 └── NoSpace                 507  no_space
 """
 
@@ -295,6 +296,14 @@ class StoreUnavailable(Problem):
     title, detail = (
         "The storage is not available",
         "Try again later; ask for the upload's state before you send it again.",
+    )
+
+
+class DatabaseUnavailable(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "database_unavailable", 10
+    title, detail = (
+        "The storage side cannot keep its records now",
+        "Nothing is lost. Try again later; ask for the upload's state before you send it again.",
     )
 
 

@@ -5,7 +5,7 @@ import logging
 from services_app.store.errors import StoreError
 from services_app.tokens.errors import TokenRefused
 
-from . import errors
+from . import errors, outage
 from .answers import problem_response
 from .protocols import ietf, tus
 
@@ -50,10 +50,12 @@ class ProblemMiddleware:
 
 
 def problem_of(exc: Exception, request) -> errors.Problem:
-    """The problem that tells of `exc`; what is not foreseen is an internal error, and is logged."""
+    """The problem that tells of `exc`; what its operator must look at is logged."""
     problem = as_problem(exc)
     if isinstance(problem, errors.InternalError):
         log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
+    elif isinstance(problem, errors.DatabaseUnavailable):
+        log.error("database unavailable", extra={"grant_id": request.grant_id}, exc_info=exc)
     return problem
 
 
@@ -64,4 +66,6 @@ def as_problem(exc: Exception) -> errors.Problem:
         return errors.Unauthorised(exc)
     if isinstance(exc, StoreError):
         return errors.of_store(exc)
+    if outage.is_of_the_database(exc):
+        return errors.DatabaseUnavailable()
     return errors.InternalError()

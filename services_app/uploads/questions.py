@@ -16,6 +16,7 @@ from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
 from .protocols import ietf, tus
 from .states import RUNNING, State
+from .tidy import tidying
 
 COLLECTION = ("PUT", "POST", "GET", "HEAD", "OPTIONS")
 CHECK = ("POST",)
@@ -102,7 +103,8 @@ def _cancel(upload: Upload) -> HttpResponse:
         return HttpResponse(status=204)
     upload = takeover.seize(upload)
     actions.abort(upload, errors.UploadCancelled.code)
-    current_store().discard(upload.id)
+    with tidying(upload.id):
+        current_store().discard(upload.id)
     return HttpResponse(status=204)
 
 

@@ -5,7 +5,6 @@ body → count and bound → checksum and SHA-256 → type of the first bytes �
      → after the last byte: length and digest agree → publish → fsync folder → ledger and receipt → manifest
 """
 
-import contextlib
 import hashlib
 import logging
 import mmap
@@ -14,14 +13,13 @@ from dataclasses import dataclass
 
 from services_app.store.current import current_store
 from services_app.store.digest import Sha512
-from services_app.store.errors import StagedBytesLost, StoreError, StoreUncertain
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, manifest, media, policies, prefix, writers
+from . import actions, ends, errors, manifest, media, policies, prefix, writers
 from .body import RequestBody
+from .ends import Fate
 from .models import Protocol, Upload
-from .states import State
 
 log = logging.getLogger("sluice.uploads")
 
@@ -29,19 +27,6 @@ log = logging.getLogger("sluice.uploads")
 BUFFER_BYTES = 1 << 20
 CHECKPOINT_EVERY = 5.0  # seconds: what a killed process may lose
 PROGRESS_EVERY = 10_000_000  # bytes
-
-# A request that ends so has done no harm: what came is kept, and the sender may go on.
-_INTERRUPTED = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed)
-
-# One of these was not taken, but what came before it is good.
-_NOT_TAKEN = (
-    errors.ChecksumDiffers,
-    errors.LengthNotReached,
-    errors.RequestMalformed,
-    errors.StoreUnavailable,
-    errors.AppendTooLarge,
-)
-
 
 @dataclass(frozen=True, slots=True)
 class Append:
@@ -63,9 +48,9 @@ class Append:
 class _Running:
     """What is known of the upload while its bytes come in: more than is saved, until the next checkpoint."""
 
-    def __init__(self, upload: Upload, staged: StagedFile):
-        self.upload, self.staged = upload, staged
-        self.started_at = upload.offset
+    def __init__(self, upload: Upload, staged: StagedFile, *, is_proved: bool):
+        """`is_proved`: no checksum of this body has to agree before its bytes may be promised."""
+        self.upload, self.staged, self.is_proved = upload, staged, is_proved
         self.media_type = upload.media_type
         self.digest = prefix.digest_of(upload, staged, upload.digest_state)
         self.sha512 = prefix.digest_of(upload, staged, upload.sha512_state, Sha512) if upload.expected_sha512 else None
@@ -106,42 +91,20 @@ class _Running:
 def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -> None:
     """Append `body` to an upload that this request holds, and commit it when it is complete.
 
-    Afterwards it is `committed`, or `waiting` for more. Raises a Problem: after an interruption the upload waits with
-    all that came; after a checksum that differs or a chunk that makes no sense at its last checkpoint; after a refusal it
-    is aborted. After
-    StoreUnavailable from a folder's fsync, or from what follows it, `recover` settles it.
+    Afterwards it is `committed`, or `waiting` for more. Raises a Problem; what each one means for the bytes stands in ends.py.
     """
     begun_at = upload.offset
-    try:
-        with writers.writing(upload, body.connection) as writer:
+    with writers.writing(upload, body.connection) as writer:
+        try:
             _store(upload, body, claims, append, writer)
-    except StoreUncertain as exc:
-        actions.release(upload)
-        log.error("commit uncertain", extra={"upload_id": upload.id}, exc_info=True)
-        raise errors.StoreUnavailable from exc
-    except actions.LeaseLost as exc:
-        log.warning("lease lost", extra={"upload_id": upload.id, "received": body.received})
-        raise errors.UploadInProgress from exc
-    except _INTERRUPTED as exc:
-        _let_go(upload, exc, body)
-        raise errors.UploadInProgress if writer.superseded else exc from exc
-    except _NOT_TAKEN as exc:
-        _let_go(upload, exc, body)
-        raise
-    except errors.Problem as exc:
-        _give_up(upload, exc, body)
-        raise
-    except StagedBytesLost as exc:
-        _give_up(upload, errors.UploadGone(), body)
-        raise errors.UploadGone from exc
-    except StoreError as exc:
-        # What was promised is durable since its checkpoint; what came after it was not promised.
-        problem = errors.of_store(exc) if upload.state == State.RECEIVING else errors.StoreUnavailable()
-        _let_go(upload, problem, body)
-        raise problem from exc
-    except BaseException:
-        _let_go(upload, errors.InternalError(), body)
-        raise
+        except BaseException as exc:
+            told = ends.meet(upload, exc, received=body.received)
+            # Cut off by a newer request, or by itself at that moment: the newer one goes on.
+            if writer.superseded and ends.of(exc).receiving is Fate.KEPT:
+                told = errors.UploadInProgress()
+            if told is exc:
+                raise
+            raise told from exc
     log.info(
         "committed" if upload.receipt else "appended",
         extra={"upload_id": upload.id, "offset": upload.offset, "received": upload.offset - begun_at},
@@ -151,41 +114,43 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
 def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
     store = current_store()
     with store.stage(upload.id, upload.offset) as staged:
-        running = _Running(upload, staged)
+        running = _Running(upload, staged, is_proved=not append.checksums)
         try:
-            _take(running, body, claims, append, writer)
-        except (*_INTERRUPTED, errors.AppendTooLarge) as exc:
-            if not append.checksums:
-                running.save(length=not isinstance(exc, errors.AppendTooLarge))
+            complete = _complete(running, body, claims, append, writer)
+        except BaseException as exc:
+            if ends.of(exc).receiving is Fate.KEPT and running.is_proved:
+                running.save(length=not isinstance(exc, errors.AppendTooLarge))  # what fails here is the end that counts
             raise
-        # The draft's uploads are complete when their sender says so, all others when their length is reached.
-        complete = append.final or (upload.protocol != Protocol.IETF and staged.size == upload.length)
-        if upload.concat == "partial" or not complete:
-            running.save_and_wait()
-            return
-        if append.final and upload.length is not None and staged.size < upload.length:
-            running.save()
-            raise errors.LengthNotReached
-        sha256 = running.digest.hexdigest()
-        media_type = check_whole(upload, claims, staged, running.media_type, sha256)
-        if running.disagrees(append.whole):
-            raise errors.DigestDiffers
-        staged.finish()
-        actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
-    commit(upload)
+    if complete:
+        commit(upload)
+
+
+def _complete(running: _Running, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> bool:
+    """Take the body; whether the whole is there now, durable and as announced. Otherwise the upload waits for more."""
+    upload, staged = running.upload, running.staged
+    _take(running, body, claims, append, writer)
+    # The draft's uploads are complete when their sender says so, all others when their length is reached.
+    complete = append.final or (upload.protocol != Protocol.IETF and staged.size == upload.length)
+    if upload.concat == "partial" or not complete:
+        running.save_and_wait()
+        return False
+    if append.final and upload.length is not None and staged.size < upload.length:
+        raise errors.LengthNotReached
+    sha256 = running.digest.hexdigest()
+    media_type = check_whole(upload, claims, staged, running.media_type, sha256)
+    if running.disagrees(append.whole):
+        raise errors.DigestDiffers
+    staged.finish()
+    actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
+    return True
 
 
 def commit(upload: Upload) -> None:
-    """Publish an upload in state `committing`. Raises StoreUncertain when it may be visible without its receipt."""
-    store = current_store()
-    store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
-    try:
-        actions.complete(upload)
-    except actions.LeaseLost:
-        raise
-    except Exception as exc:
-        # It is visible by now and must not be aborted, or the grant would allow a second object.
-        raise StoreUncertain from exc
+    """Publish an upload in state `committing`. Once it may be visible it is never aborted, whatever this raises (ends.py): the
+    grant would allow a second object.
+    """
+    current_store().publish(upload.id, actions.directory_of(upload), upload.safe_name)
+    actions.complete(upload)
     manifest.write(upload)
 
 
@@ -211,7 +176,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if not running.media_type and staged.size >= media.SNIFF_BYTES:
             running.media_type = _accepted_type(staged, claims)
         # Bytes under a checksum are not promised before it was compared.
-        if not checksums and time.monotonic() >= save_at:
+        if running.is_proved and time.monotonic() >= save_at:
             running.save()
             save_at = time.monotonic() + CHECKPOINT_EVERY
         if body.received >= log_at:
@@ -220,8 +185,8 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
         if stopping:
             raise errors.BodyCutOff
     if [checksum.digest() for checksum in checksums] != [digest for _, digest in append.checksums]:
-        staged.cut(running.started_at)
         raise append.checksum_problem
+    running.is_proved = True
 
 
 def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: str, sha256: str) -> str:
@@ -243,29 +208,3 @@ def _accepted_type(staged: StagedFile, claims: Claims) -> str:
     if not media.is_allowed(media_type, claims.media_types):
         raise errors.TypeRefused
     return media_type
-
-
-def _let_go(upload: Upload, problem: errors.Problem, body: RequestBody) -> None:
-    extra = {"upload_id": upload.id, "code": problem.code, "received": body.received, "offset": upload.offset}
-    log.warning("interrupted", extra=extra)
-    try:
-        if upload.state == State.COMMITTING:
-            actions.release(upload)  # its bytes are durable: whoever comes next publishes them
-            return
-        if upload.offset == 0:
-            # Nothing of it was promised. Now, while it is ours: whoever goes on makes a file of the same name.
-            actions.keep_lease(upload)
-            with contextlib.suppress(StoreError):
-                current_store().discard(upload.id)
-        actions.wait(upload, problem=problem.code)
-    except actions.LeaseLost:
-        log.warning("left to recover", extra={"upload_id": upload.id})
-
-
-def _give_up(upload: Upload, problem: errors.Problem, body: RequestBody) -> None:
-    log.warning("aborted", extra={"upload_id": upload.id, "code": problem.code, "received": body.received})
-    try:
-        actions.abort(upload, problem.code)
-        current_store().discard(upload.id)
-    except (actions.LeaseLost, StoreError):
-        log.warning("staged bytes left to recover", extra={"upload_id": upload.id})

@@ -192,3 +192,15 @@ def now_of(upload):
     from services_app.uploads.models import Upload
 
     return Upload.objects.select_related("grant").get(id=upload.id)
+
+
+def abandon(upload):
+    """Let the lease of a running upload run out, as of a process that is cut off; return it as it stands."""
+    from datetime import timedelta
+
+    from django.utils import timezone
+
+    from services_app.uploads.models import Upload
+
+    Upload.objects.filter(id=upload.id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    return now_of(upload)

@@ -91,7 +91,7 @@ def test_a_part_that_is_none_is_refused_and_nothing_begins(claims, part):
 
 @pytest.mark.parametrize(
     ("fault", "told"),
-    [(StagedBytesLost, "store_unavailable"), (StoreFull, "no_space"), (StoreUnavailable, "store_unavailable")],
+    [(StagedBytesLost, "upload_gone"), (StoreFull, "no_space"), (StoreUnavailable, "store_unavailable")],
 )
 def test_a_store_that_fails_frees_the_grant_at_once(claims, part, nas, known_store, monkeypatch, fault, told):
     parts = [part(b"one"), part(b"two")]

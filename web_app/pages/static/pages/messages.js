@@ -178,6 +178,7 @@ const WAITS = {
   busy: "Many uploads are running at the moment",
   draining: "The server is restarting",
   store_unavailable: "The storage cannot be reached at the moment",
+  database_unavailable: "The server cannot keep its records at the moment",
   upload_in_progress: "The storage server is still busy with the earlier try",
   slow_down: "Too many requests have come from your address",
 };

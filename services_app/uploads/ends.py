@@ -1,0 +1,133 @@
+"""What each end of a request means for the bytes of its upload, as a table (states.py is the one of the states)."""
+
+import logging
+from dataclasses import dataclass
+from enum import StrEnum
+
+from services_app.store import errors as store_errors
+from services_app.store.current import current_store
+
+from . import actions, errors, outage
+from .models import Upload
+from .states import State
+from .tidy import tidying
+
+log = logging.getLogger("sluice.uploads")
+
+
+class Fate(StrEnum):
+    KEPT = "kept"  # all that came is made durable and promised, unless a checksum had yet to agree; the upload waits behind it
+    CUT_BACK = "cut back"  # the upload waits at its last checkpoint; what came after that is removed
+    GIVEN_UP = "given up"  # aborted, and its bytes removed
+    UNCERTAIN = "uncertain"  # whole and durable, perhaps visible: left as it is, and whoever asks next finds out
+    THEIRS = "theirs"  # somebody else's by now, and left alone
+
+
+@dataclass(frozen=True, slots=True)
+class End:
+    """One line. `told` is what the sender hears, None for the fault itself."""
+
+    fault: type[BaseException]
+    receiving: Fate
+    committing: Fate
+    told: type[errors.Problem] | None = None
+
+
+# The first line that fits counts. What was promised is durable, and stays so in every line but those that give it up.
+ENDS = (
+    End(actions.LeaseLost, Fate.THEIRS, Fate.THEIRS, errors.UploadInProgress),
+    # The sender did no harm and may go on behind what came.
+    End(errors.BodyCutOff, Fate.KEPT, Fate.UNCERTAIN),
+    End(errors.TooSlow, Fate.KEPT, Fate.UNCERTAIN),
+    End(errors.DeadlinePassed, Fate.KEPT, Fate.UNCERTAIN),
+    End(errors.AppendTooLarge, Fate.KEPT, Fate.UNCERTAIN),
+    End(errors.LengthNotReached, Fate.KEPT, Fate.UNCERTAIN),
+    # This request was not taken; what came before it is good.
+    End(errors.ChecksumDiffers, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.RequestMalformed, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.StoreUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.DatabaseUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),
+    # Every other refusal is about the file itself.
+    End(errors.Problem, Fate.GIVEN_UP, Fate.UNCERTAIN),
+    # The store.
+    End(store_errors.StagedBytesLost, Fate.GIVEN_UP, Fate.UNCERTAIN, errors.UploadGone),
+    End(store_errors.StoreFull, Fate.CUT_BACK, Fate.UNCERTAIN, errors.NoSpace),
+    End(store_errors.StoreError, Fate.CUT_BACK, Fate.UNCERTAIN, errors.StoreUnavailable),
+    # A fault of our own, or the end of the process.
+    End(BaseException, Fate.CUT_BACK, Fate.UNCERTAIN),
+)
+
+
+def of(fault: BaseException) -> End:
+    """The line for what ended a request."""
+    kind = errors.DatabaseUnavailable if outage.is_of_the_database(fault) else type(fault)
+    return next(end for end in ENDS if issubclass(kind, end.fault))
+
+
+def meet(upload: Upload, fault: BaseException, *, received: int = 0, can_go_on: bool = True) -> BaseException:
+    """Do with the bytes what the table says, and return what to raise: `fault` itself or what is told instead of it.
+
+    Whatever fails on the way changes nothing of that. Without `can_go_on` there is no sender who could, so what would wait is
+    given up.
+    """
+    end = of(fault)
+    # Not only `committing`: where the last transaction failed, the object in memory is a step ahead of the database.
+    fate = end.receiving if upload.state == State.RECEIVING else end.committing
+    if not can_go_on and fate in (Fate.KEPT, Fate.CUT_BACK):
+        fate = Fate.GIVEN_UP
+    told = _told(fault, end, fate)
+    code = getattr(told, "code", errors.InternalError.code)
+    extra = {"upload_id": upload.id, "code": code, "received": received, "offset": upload.offset}
+    level = logging.ERROR if fate is Fate.UNCERTAIN else logging.WARNING
+    log.log(level, fate.value, extra=extra, exc_info=fate is Fate.UNCERTAIN or told is not fault)
+    with tidying(upload.id):
+        _BRING_ABOUT[fate](upload, code)
+    return told
+
+
+def _told(fault: BaseException, end: End, fate: Fate) -> BaseException:
+    if outage.is_of_the_database(fault):
+        return errors.DatabaseUnavailable()
+    if fate is Fate.UNCERTAIN and isinstance(fault, Exception):
+        return errors.StoreUnavailable()  # also where it is full: the bytes are there, and nobody needs to send them again
+    return fault if end.told is None else end.told()
+
+
+def _wait(upload: Upload, code: str) -> None:
+    # Now, while it is ours: whoever goes on makes a file of the same name, and others need the space.
+    actions.keep_lease(upload)
+    with tidying(upload.id):
+        cut_back(upload)
+    actions.wait(upload, problem=code)
+
+
+def cut_back(upload: Upload) -> None:
+    """Remove from staging what was not promised. Raises StoreError."""
+    if upload.offset == 0:
+        current_store().discard(upload.id)
+        return
+    with current_store().stage(upload.id, upload.offset):
+        pass
+
+
+def give_up(upload: Upload, code: str) -> None:
+    """Abort an upload and remove its bytes. Raises LeaseLost, StoreError or an error of the database."""
+    actions.abort(upload, code)
+    current_store().discard(upload.id)
+
+
+def _release(upload: Upload, code: str) -> None:
+    actions.release(upload)
+
+
+def _leave(upload: Upload, code: str) -> None:
+    pass
+
+
+_BRING_ABOUT = {
+    Fate.KEPT: _wait,  # receive() has saved what came, while the file was open
+    Fate.CUT_BACK: _wait,
+    Fate.GIVEN_UP: give_up,
+    Fate.UNCERTAIN: _release,
+    Fate.THEIRS: _leave,
+}
