@@ -4,7 +4,7 @@ import uuid
 
 from django.http import HttpResponse
 
-from . import actions, errors, headers, policies, questions
+from . import actions, errors, itself, policies, questions
 from .callers import from_nginx, token_claims
 from .middleware import problem_of
 from .models import Upload
@@ -27,6 +27,8 @@ def authorize(request):
                 actions.note_refusal(claims, problem.code)
         response = HttpResponse(status=403)
         response["X-Upload-Verdict"] = problem.code
+        if isinstance(problem, errors.WrongOffset):
+            response["Upload-Offset"] = str(problem.offset)
         if isinstance(problem, errors.TooLarge):
             response["Upload-Limit"] = ietf.limits(policies.size_limit(claims))
         return response
@@ -44,15 +46,21 @@ def _judge(meta: dict, claims) -> Upload | None:
     allowed = {"/": questions.COLLECTION, "/check": questions.CHECK}.get(path, questions.ONE_UPLOAD)
     if method not in allowed:
         raise errors.MethodNotAllowed(*allowed)
-    if tus.is_other_version(meta):
+    if method != "PUT" and tus.is_other_version(meta):
         return None  # 412, with a header that nginx does not have; nothing else counts then
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
+    meta = {**meta, "CONTENT_LENGTH": length} | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
+    rest = itself.check(method, meta) if method in ("PUT", "POST", "PATCH") else None
+    if rest is not None:
+        upload = policies.upload_of_rest(claims, rest.length, rest.offset)
+        policies.may_append(upload, rest.length - rest.offset)
+        return upload
     if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
-        policies.may_upload(claims, _ietf_length(meta, length, coding))
+        policies.may_upload(claims, _ietf_length(meta))
         if length.isdecimal() and int(length) > policies.size_limit(claims):
             raise errors.TooLarge  # the first part alone
     elif method == "PUT":
-        policies.may_upload(claims, headers.body_length(length, coding))
+        policies.may_upload(claims, itself.whole_length(meta))
     elif method == "PATCH":
         upload = policies.own_upload(claims, uuid.UUID(path.removeprefix("/")))
         if upload.terminated or upload.state in (State.ABORTED, State.DELETED):
@@ -66,10 +74,9 @@ def _judge(meta: dict, claims) -> Upload | None:
     return None
 
 
-def _ietf_length(meta: dict, length: str, coding: str) -> int | None:
+def _ietf_length(meta: dict) -> int | None:
     """The length of a new upload of the draft, as far as its headers tell; lengths that contradict are the view's."""
-    said = {**meta, "CONTENT_LENGTH": length} | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
     try:
-        return ietf.total_length(said, 0)
+        return ietf.total_length(meta, 0)
     except errors.InconsistentLength:
         return None

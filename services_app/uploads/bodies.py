@@ -11,7 +11,7 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import actions, concat, ends, errors, headers, policies, recover, render, takeover, writers
+from . import actions, concat, ends, errors, headers, itself, policies, recover, render, takeover, writers
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
@@ -27,8 +27,14 @@ def begin(request):
     if request.method not in ("PUT", "POST"):
         raise errors.MethodNotAllowed("PUT", "POST", "GET", "HEAD", "OPTIONS")
     claims, meta = token_claims(request), request.META
+    _speak(request, claims)
+    rest = itself.check(request.method, meta)
+    if rest is not None:
+        recover.settle_stale_uploads_of(claims.jti)
+        upload = policies.upload_of_rest(claims, rest.length, rest.offset)
+        request.upload_id = upload.id
+        return _go_on(request, upload, claims, rest.offset, whole.rest(meta), status=201)
     new, append = _parsed(request)
-    _tell_limits(request, claims)
     policies.may_upload(claims, new.length, part=new.concat == "partial")
     recover.settle_stale_uploads_of(claims.jti)
     size = _body_size(meta)
@@ -70,6 +76,7 @@ def append(request, upload_id: uuid.UUID):
         _tell_limits(request, claims)
     else:
         _speak_tus(request)
+    itself.check(request.method, meta)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
     if upload.concat.startswith("final;"):
@@ -86,11 +93,17 @@ def append(request, upload_id: uuid.UUID):
         if size == 0 and append.final == ietf.is_spoken(meta):
             ietf.total_length(meta, offset)
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
+    return _go_on(request, upload, claims, offset, append, status=204)
+
+
+def _go_on(request, upload: Upload, claims: Claims, offset: int, append: Append, *, status: int) -> HttpResponse:
+    """Take this upload over and append to it, if it stands at `offset`."""
+    size = _body_size(request.META)
     if recover.has_expired(upload):
         recover.settle(upload)
     # nginx's question counted those of every process a moment ago; here it is this process's threads that must suffice.
     policies.may_append(upload, size, others=writers.others(upload.id))
-    upload = takeover.seize(upload, _retrievals(meta))
+    upload = takeover.seize(upload, _retrievals(request.META))
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)
@@ -107,19 +120,26 @@ def append(request, upload_id: uuid.UUID):
         _tell_expiry(request, upload, claims)
         raise
     _receive(request, upload, claims, append)
-    return _answer(request, upload, claims, status=204)
+    return _answer(request, upload, claims, status=status)
+
+
+def _speak(request, claims: Claims) -> None:
+    """What the protocol of a creation wants in every answer. Raises VersionUnsupported."""
+    if request.method == "POST" and tus.is_spoken(request.META):
+        _speak_tus(request)
+    elif ietf.is_spoken(request.META):
+        request.extra_headers["Upload-Complete"] = "?0"
+        _tell_limits(request, claims)
 
 
 def _parsed(request) -> tuple[actions.NewUpload, Append]:
     meta = request.META
     if request.method == "POST" and tus.is_spoken(meta):
-        _speak_tus(request)
         return tus.new_upload(meta), tus.append(meta)
     if ietf.is_spoken(meta):
-        request.extra_headers["Upload-Complete"] = "?0"
         return ietf.new_upload(meta), ietf.append(meta)
     if request.method == "PUT":
-        return whole.new_upload(meta), Append(final=True)
+        return whole.new_upload(meta), whole.append()
     if tus.is_meant(meta):
         _speak_tus(request)
     raise errors.RequestMalformed
@@ -176,6 +196,8 @@ def _learn_length(request, upload: Upload, claims: Claims) -> None:
         length = ietf.total_length(request.META, upload.offset)
         if length is not None and (upload.length not in (None, length) or length < upload.offset):
             raise errors.InconsistentLength
+    elif request.method == "PUT":
+        length = whole.learnt_length(request.META, upload)
     else:
         length = tus.learnt_length(request.META, upload)
     if length is not None and upload.length is None:

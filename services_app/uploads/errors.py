@@ -8,11 +8,13 @@ Problem
 ├── LengthExceeded          400  inconsistent_length  (the upload is over)
 ├── ChecksumUnsupported     400  checksum_unsupported
 ├── BodyCutOff              400  body_cut_off
+├── PartialBody             400  partial_body
 ├── CollectionUnknown       403  collection_unknown
 ├── FinalUpload             403  final_upload
 ├── UploadNotYours          403  upload_not_yours
 ├── PeerForbidden           403  peer_forbidden
 ├── NotFound                404  not_found
+├── TrailingSlash           404  trailing_slash     (said by nginx)
 ├── UploadUnknown           404  upload_unknown
 ├── MethodNotAllowed        405  method_not_allowed
 ├── TooSlow                 408  too_slow
@@ -29,6 +31,8 @@ Problem
 ├── AppendTooLarge          413  too_large          (what was there before is kept)
 ├── TypeRefused             415  type_refused
 ├── AppendTypeRefused       415  append_type_refused
+├── EnvelopeRefused         415  envelope_refused
+├── CodingRefused           415  coding_refused
 ├── LengthDiffers           422  length_differs
 ├── DigestDiffers           422  digest_differs
 ├── UploadInProgress        423  upload_in_progress
@@ -93,6 +97,17 @@ class BodyCutOff(Problem):
     title, detail = "The file did not arrive whole", "The connection ended early. Go on where the upload stands, or send the file again."
 
 
+class PartialBody(Problem):
+    """RFC 9110 section 14.5: 400 for a PUT with Content-Range that cannot be taken as what it is."""
+
+    status, code = HTTPStatus.BAD_REQUEST, "partial_body"
+    title = "Only a part of the file"
+    detail = (
+        "The headers say that the body is not the whole file. Send all of it: curl -T FILE URL. "
+        "Or the rest from the offset that GET tells on: curl -C OFFSET -T FILE URL."
+    )
+
+
 class InconsistentLength(Problem):
     """The type is that of the IETF draft, section "Inconsistent Length"."""
 
@@ -143,6 +158,14 @@ class NotFound(Problem):
     title, detail = "Nothing here", "There is no such resource."
 
 
+class TrailingSlash(Problem):
+    """`curl -T FILE` puts the file's name behind a slash at the end of the URL."""
+
+    status, code = HTTPStatus.NOT_FOUND, "trailing_slash"
+    title = "The URL ends with a slash or a name"
+    detail = "Behind a slash curl -T puts the name of the file. Leave out the slash at the end: curl -T FILE URL."
+
+
 class UploadUnknown(Problem):
     status, code = HTTPStatus.NOT_FOUND, "upload_unknown"
     title, detail = "No such upload", "This token has no upload of this id."
@@ -175,7 +198,8 @@ class WrongOffset(Problem):
     """The type and members are those of the IETF draft, section "Mismatching Offset"."""
 
     status, code = HTTPStatus.CONFLICT, "wrong_offset"
-    title, detail = "Not where the upload stands", "Upload-Offset says where to go on."
+    title = "Not where the upload stands"
+    detail = "Upload-Offset says where to go on; with curl: curl -C OFFSET -T FILE URL."
     type = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
 
     def __init__(self, expected: int | None = None, provided: int | None = None):
@@ -240,6 +264,23 @@ class AppendTypeRefused(Problem):
     status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "append_type_refused"
     title = "Not a body to append"
     detail = "Send it as application/offset+octet-stream (tus) or application/partial-upload."
+
+
+class EnvelopeRefused(Problem):
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "envelope_refused"
+    title = "Something around the file"
+    detail = (
+        "A form or a message would be stored in place of the file in it. "
+        "Send the file alone, as application/octet-stream: curl -T FILE URL."
+    )
+
+
+class CodingRefused(Problem):
+    """RFC 9110 section 15.5.16: Accept-Encoding beside it says that it is the coding."""
+
+    status, code = HTTPStatus.UNSUPPORTED_MEDIA_TYPE, "coding_refused"
+    title = "The file is coded"
+    detail = "What is stored is what is sent. Send the file as it is, without Content-Encoding: curl -T FILE URL."
 
 
 class LengthDiffers(Problem):

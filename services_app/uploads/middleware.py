@@ -44,6 +44,8 @@ class ProblemMiddleware:
             request.extra_headers["Upload-Offset"] = str(problem.offset)
         if isinstance(problem, errors.VersionUnsupported):
             request.extra_headers["Tus-Version"] = tus.VERSION
+        if isinstance(problem, errors.CodingRefused):
+            request.extra_headers["Accept-Encoding"] = "identity"
         if isinstance(problem, errors.AppendTypeRefused):
             request.extra_headers["Accept-Patch"] = f"{tus.BODY_TYPE}, {ietf.BODY_TYPE}"  # RFC 5789 section 2.2
         return problem_response(problem, request)

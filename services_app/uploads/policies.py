@@ -4,6 +4,7 @@ import uuid
 from datetime import UTC, datetime
 
 from django.conf import settings
+from django.db.models import Q
 from django.utils import timezone
 
 from services_app.store.current import current_store
@@ -64,6 +65,35 @@ def own_upload(claims: Claims, upload_id: uuid.UUID) -> Upload:
         return Upload.objects.get(id=upload_id, grant_id=claims.jti)
     except Upload.DoesNotExist as exc:
         raise errors.UploadUnknown from exc
+
+
+def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
+    """The upload that the rest of a file of `length` bytes goes on with from `offset`: the one of this length that waits or
+    runs. Of several it is the one that stands there; none is guessed.
+
+    Raises WrongOffset (0 where nothing is there to go on with), InconsistentLength, PartialBody where it may be any of
+    several, and whatever may_upload raises.
+    """
+    if claims.upload_id is not None:
+        upload = own_upload(claims, claims.upload_id)
+        if upload.state not in (State.WAITING, *RUNNING):
+            raise errors.of_ended(upload)
+    alive = Q(state__in=RUNNING) | Q(state=State.WAITING, expires_at__gt=timezone.now())
+    of_grant = Upload.objects.filter(alive, grant_id=claims.jti, concat="")
+    uploads = list(of_grant if claims.upload_id is None else of_grant.filter(id=claims.upload_id))
+    if not uploads:
+        may_upload(claims, length)
+        raise errors.WrongOffset(0, offset)
+    found = [upload for upload in uploads if upload.length in (None, length)]
+    if not found:
+        raise errors.InconsistentLength
+    if len(found) > 1:
+        found = [upload for upload in found if upload.offset == offset]
+    if len(found) != 1:
+        raise errors.PartialBody
+    if found[0].state == State.WAITING and found[0].offset != offset:
+        raise errors.WrongOffset(found[0].offset, offset)
+    return found[0]
 
 
 def check_length(claims: Claims, length: int, *, part: bool = False) -> None:

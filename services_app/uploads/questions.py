@@ -9,7 +9,7 @@ from services_app.store.current import current_store
 from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
-from . import actions, errors, headers, media, policies, render, takeover
+from . import actions, envelopes, errors, headers, itself, media, policies, render, takeover
 from .answers import problem_response
 from .body import Pace, RequestBody
 from .callers import from_nginx, token_claims
@@ -114,11 +114,14 @@ def check(request):
     if request.method != "POST":
         raise errors.MethodNotAllowed(*CHECK)
     claims = token_claims(request)
+    itself.check(request.method, request.META)
     size = headers.body_length(request.META.get("CONTENT_LENGTH", ""), "")
     if size > media.SNIFF_BYTES:
         raise errors.RequestMalformed
     policies.may_upload(claims, headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", "")))
-    if not media.is_allowed(media.detect(_whole_body(request, size)), claims.media_types):
+    head = _whole_body(request, size)
+    envelopes.check(head)
+    if not media.is_allowed(media.detect(head), claims.media_types):
         raise errors.TypeRefused
     return HttpResponse(status=204)
 

@@ -16,7 +16,7 @@ from services_app.store.digest import Sha512
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, ends, errors, manifest, media, policies, prefix, writers
+from . import actions, ends, envelopes, errors, manifest, media, policies, prefix, writers
 from .body import RequestBody
 from .ends import Fate
 from .models import Protocol, Upload
@@ -204,7 +204,9 @@ def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: 
 
 def _accepted_type(staged: StagedFile, claims: Claims) -> str:
     head = memoryview(bytearray(media.SNIFF_BYTES))
-    media_type = media.detect(bytes(head[: staged.read(head, 0)]))
+    first = bytes(head[: staged.read(head, 0)])
+    envelopes.check(first)
+    media_type = media.detect(first)
     if not media.is_allowed(media_type, claims.media_types):
         raise errors.TypeRefused
     return media_type

@@ -103,7 +103,8 @@ def limits(max_size: int, until: datetime | None = None) -> str:
 
 def is_of_the_target(problem: errors.Problem) -> bool:
     """Section "Completeness": whether a refusal comes from what the bytes are, so that the upload is over (`?1`)."""
-    return isinstance(problem, errors.TypeRefused | errors.DigestDiffers | errors.LengthDiffers)
+    of_bytes = errors.TypeRefused | errors.EnvelopeRefused | errors.CodingRefused | errors.DigestDiffers | errors.LengthDiffers
+    return isinstance(problem, of_bytes)
 
 
 def _digests(meta: dict, name: str) -> tuple[tuple[str, bytes], ...]:
