@@ -12,12 +12,12 @@ HEADERS = TEXT[TEXT.index("### Headers") : TEXT.index("## Problem codes")]
 SERVICES = sorted((ROOT / "services_app" / "uploads").rglob("*.py"))
 NGINX = ROOT / "nginx"
 # All of a client's headers that reach anything are named in these files (nginx/snippets/header-allow-list.conf).
-ASKED = ("snippets/to-services.conf", "snippets/to-services-body.conf", "conf.d/authorize.conf", "maps/upload-*.conf")
+ASKED = ("snippets/to-services*.conf", "conf.d/authorize.conf", "maps/upload-*.conf")
 
 # Read by every HTTP server; the table is of what this resource makes of a request.
 PLAIN = {"Host"}
 # Between nginx and services_app alone: nginx makes these itself, or takes them out of the answer.
-INSIDE = {f"X-Upload-{name}" for name in ("Base", "Method", "Path", "Coding", "Binding", "Retrievals")}
+INSIDE = {f"X-Upload-{name}" for name in ("Base", "Method", "Path", "Coding", "Binding", "Retrievals", "Body", "Totals")}
 
 
 def documented(table: str) -> dict[str, str]:

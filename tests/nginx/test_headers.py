@@ -56,6 +56,8 @@ def test_an_upload_carries_only_the_headers_that_are_named(rig):
     named = {
         "Content-Disposition": "attachment; filename*=UTF-8''r%C3%B6ntgen.zip",
         "Content-Type": "application/zip",
+        "Content-Range": "bytes 0-4/5",
+        "Content-Encoding": "identity",
         "Content-Digest": "sha-256=:AAAA:",
         "Repr-Digest": "sha-256=:BBBB:",
         "Upload-Length": "5",
@@ -68,9 +70,10 @@ def test_an_upload_carries_only_the_headers_that_are_named(rig):
         "Upload-Concat": "partial",
     }
     cookie = "sessionid=s3cret; __Host-sluice-binding=" + "A" * 43
+    # FORGED has a Range, which says of a body that it is a part.
     rig.ask("PUT", f"/u/{TOKEN}", {**FORGED_UPLOAD, **named, "Cookie": cookie, "Expect": "100-continue"}, b"12345")
     seen = rig.uploads.requests[0]
-    ours = {"content-length", "connection", "x-upload-binding", "x-upload-base"}
+    ours = {"content-length", "connection", "x-upload-binding", "x-upload-base", "x-upload-body"}
     assert seen.names() == ALWAYS_OURS | ours | {name.lower() for name in named}
     assert {name: seen.header(name) for name in named} == named
     assert seen.header("X-Client-Address") == "127.0.0.1"
@@ -87,10 +90,55 @@ def test_an_append_carries_on_what_the_answer_about_it_said_of_offset_retrievals
 def test_a_question_about_an_upload_carries_no_more_than_the_token_and_the_binding(rig):
     rig.ask("GET", f"/u/{TOKEN}", {**FORGED_UPLOAD, **WANTED, "Authorization": "Basic eDp5"})
     assert [seen.names() for seen in rig.control.requests] == [
-        ALWAYS_OURS | {"x-upload-base", "x-upload-method", "x-upload-path"},
+        ALWAYS_OURS | {"x-upload-base", "x-upload-method", "x-upload-path", "content-type"},
         ALWAYS_OURS | {"x-upload-base"},
     ]
     assert "forged" not in str([seen.headers for seen in rig.control.requests])
+
+
+FOREIGN = [
+    # what a client sends, what the services tier is told: X-Upload-Body, X-Upload-Totals
+    ({}, None, None),
+    ({"Range": "bytes=5-"}, "part", None),
+    ({"X-Content-Range": "bytes 0-1/5"}, "part", None),
+    ({"X-Upload-Content-Range": "bytes 0-1/5"}, "part", None),
+    ({"X-Update-Range": "append"}, "part", None),
+    ({"x-ms-range": "bytes=0-511"}, "part", None),
+    ({"X-Goog-Upload-Offset": "5"}, "part", None),
+    ({"OC-Chunked": "1"}, "part", None),
+    ({"IM": "vcdiff"}, "part", None),
+    ({"Delta-Base": '"a"'}, "part", None),
+    ({"Upload-Incomplete": "?1"}, "part", None),
+    ({"Upload-Incomplete": "true"}, "part", None),
+    ({"Upload-Incomplete": "?0"}, None, None),
+    ({"x-amz-decoded-content-length": "5"}, "coded", None),
+    ({"x-amz-trailer": "x-amz-checksum-crc32"}, "coded", None),
+    ({"x-amz-content-sha256": "STREAMING-UNSIGNED-PAYLOAD-TRAILER"}, "coded", None),
+    ({"X-Amz-Content-Sha256": "streaming-aws4-hmac-sha256-payload"}, "coded", None),
+    ({"x-amz-content-sha256": "UNSIGNED-PAYLOAD"}, None, None),
+    ({"Content-Transfer-Encoding": "base64"}, "coded", None),
+    ({"Content-Transfer-Encoding": "Quoted-Printable"}, "coded", None),
+    ({"Content-Transfer-Encoding": "Binary"}, None, None),
+    ({"OC-Total-Length": "9"}, None, "9"),
+    ({"X-Expected-Entity-Length": "5", "OC-Total-Length": "9", "X-Upload-Content-Length": "7"}, None, "9 5 7"),
+    ({"OC-Total-Length": "many words"}, None, "?"),
+]
+
+
+def test_what_other_products_say_of_a_body_is_folded_into_two_headers_of_ours_for_the_question_and_with_the_body(rig):
+    for method, target in (("PUT", f"/u/{TOKEN}"), ("PATCH", f"/u/{TOKEN}/{UPLOAD}"), ("POST", f"/u/{TOKEN}/check")):
+        for said, body, totals in FOREIGN:
+            rig.reset()
+            rig.ask(method, target, said, b"12345")
+            question, *asked = rig.control.requests
+            for seen in (question, *asked, *rig.uploads.requests):
+                told = [value and value.strip() for value in map(seen.header, ("X-Upload-Body", "X-Upload-Totals"))]
+                assert told == [body, totals], said
+
+
+def test_a_question_for_which_there_is_no_body_may_name_a_range(rig):
+    rig.ask("GET", f"/u/{TOKEN}", {"Range": "bytes=5-"})
+    assert [seen.header("X-Upload-Body") for seen in rig.control.requests] == [None, None]
 
 
 def test_web_app_gets_the_named_headers_and_forwarding_headers_of_ours(rig):

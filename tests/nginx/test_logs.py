@@ -30,11 +30,15 @@ def everything_that_can_happen(rig: Rig) -> None:
     put()
     put("/u", {"Authorization": f"Bearer {TOKEN}"})
     put(f"{URL}/{UPLOAD}")
+    put(f"{URL}/{NAME}.zip")  # as curl does behind a slash
+    put(f"/u/{NAME}.zip")
+    put(f"/u/{NAME}.zip", {"Authorization": f"Bearer {TOKEN}"})
     for target in (
         URL,
         f"{URL}/{UPLOAD}",
         f"{URL}?a={ARGUMENT}",
         f"{URL}/{NAME}.zip",
+        f"/u/{NAME}.zip",
         f"//u/{TOKEN}",
         f"/x/../u/{TOKEN}",
     ):

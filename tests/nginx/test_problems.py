@@ -5,7 +5,7 @@ import re
 import pytest
 
 from services_app.tokens.errors import TokenRefused
-from services_app.uploads.errors import Problem, Unauthorised, table
+from services_app.uploads.errors import Problem, Unauthorised, WrongOffset, table
 from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD, Answer
 
 # A wrong client certificate between our own tiers is a fault of ours, which the sender is told as such.
@@ -116,6 +116,30 @@ def test_whoever_asks_before_sending_is_refused_without_being_told_to_go_on(rig,
 def test_what_nginx_refuses_by_itself_it_refuses_so_too(rig, method, path, headers, status):
     answer = asked(rig, method, path, headers)
     assert (answer.status, answer.interim) == (status, 0)
+
+
+def test_the_offset_in_a_verdict_stands_in_the_header_and_beside_the_one_that_was_named_in_the_document(rig):
+    rig.control.answers["/authorize"] = (403, {"X-Upload-Verdict": "wrong_offset", "Upload-Offset": "1000"}, b"")
+    answer = rig.ask("PUT", f"/u/{TOKEN}", {"Content-Range": "Bytes 0900-4999/5000"}, b"x" * 4100)
+    assert (answer.status, answer.header("Upload-Offset")) == (409, "1000")
+    assert answer.json() == WrongOffset(1000, 900).document()
+    for verdict, offset in (("wrong_offset", "x"), ("partial_body", "1000")):
+        rig.control.answers["/authorize"] = (403, {"X-Upload-Verdict": verdict, "Upload-Offset": offset}, b"")
+        assert rig.ask("PUT", f"/u/{TOKEN}", body=b"x").header("Upload-Offset") is None
+
+
+def test_the_offset_of_an_application_passes_once(rig):
+    rig.control.answers["/authorize"] = (204, {"Upload-Offset": "7"}, b"")
+    rig.uploads.answers[f"/u/{UPLOAD}"] = (409, {"Upload-Offset": "8"}, b"{}")
+    answer = rig.ask("PATCH", f"/u/{TOKEN}/{UPLOAD}", body=b"12345")
+    assert [value for name, value in answer.headers if name.lower() == "upload-offset"] == ["8"]
+
+
+def test_a_coded_body_is_told_which_coding_is_taken(rig):
+    rig.refuse("coding_refused")
+    assert rig.ask("PUT", f"/u/{TOKEN}", body=b"x").header("Accept-Encoding") == "identity"
+    rig.refuse("envelope_refused")
+    assert rig.ask("PUT", f"/u/{TOKEN}", body=b"x").header("Accept-Encoding") is None
 
 
 def test_whoever_asks_before_sending_is_told_to_go_on_when_the_file_is_wanted(rig):

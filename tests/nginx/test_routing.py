@@ -52,8 +52,6 @@ def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
     [
         f"/u/{TOKEN}?",
         f"/u/{TOKEN}?a=b",
-        f"/u/{TOKEN}/",
-        f"/u/{TOKEN}/report.pdf",
         f"/u/{TOKEN}/{UPLOAD}/x",
         f"/u/{TOKEN}/{UPLOAD.upper()}",
         f"/u//{TOKEN}",
@@ -70,7 +68,6 @@ def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
         f"/u\\{TOKEN}",
         f"/u/{TOKEN};x=y",
         f"/u/{TOKEN}%0a",
-        "/u/",
         "/u?",
         "/.body/u",
         "/.control/u",
@@ -86,6 +83,22 @@ def test_any_other_spelling_is_404_and_reaches_nobody(rig, method, target):
     answer = rig.ask(method, target, body=b"12345" if method == "PUT" else b"")
     assert (answer.status, answer.code()) == (404, "not_found")
     assert rig.uploads.requests == rig.control.requests == rig.web.requests == []
+
+
+def test_a_file_name_or_nothing_behind_a_slash_is_404_and_says_so_to_whoever_sends_a_body(rig):
+    """`curl -T FILE https://…/u/` puts the name there."""
+    names = ("", "scan.zip", "a.tar.gz", "r%C3%B6ntgen.zip", "two%20words", "R~1.dcm", "...", "(1).zip", "%2e")
+    targets = [(f"/u/{TOKEN}/{name}", {}) for name in (*names, "Makefile")]
+    targets += [(f"/u/{name}", headers) for name in names for headers in ({}, BEARER)] + [("/u/Makefile", BEARER)]
+    for target, headers in targets:
+        for method, code in (("PUT", "trailing_slash"), ("POST", "trailing_slash"), ("GET", None)):
+            answer = rig.ask(method, target, headers, b"12345" if code else b"")
+            if code:
+                assert (answer.status, answer.code()) == (404, code), target
+                assert rig.uploads.requests == rig.control.requests == rig.web.requests == []
+            else:
+                assert answer.code() != "trailing_slash"
+                rig.reset()
 
 
 @pytest.mark.parametrize(

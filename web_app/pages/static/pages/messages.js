@@ -160,6 +160,10 @@ const MESSAGES = {
   inconsistent_length: PAGE_FAULT,
   checksum_unsupported: PAGE_FAULT,
   append_type_refused: PAGE_FAULT,
+  partial_body: PAGE_FAULT,
+  envelope_refused: PAGE_FAULT,
+  coding_refused: PAGE_FAULT,
+  trailing_slash: PAGE_FAULT,
   version_unsupported: PAGE_FAULT,
   page_fault: {
     title: "This page made a mistake",
