@@ -5,7 +5,7 @@ import re
 from .errors import CodingRefused, EnvelopeRefused
 
 # RFC 7578: every part of a form has a boundary line and this field. RFC 2046 bounds the boundary.
-_FORM = re.compile(rb"--[^\r\n]{1,70}\r\n(?:content-[a-z-]+:[^\r\n]*\r\n)*?content-disposition: *form-data *;", re.IGNORECASE)
+_FORM = re.compile(rb"--[^\r\n]{1,70}\r?\n(?:content-[a-z-]+:[^\r\n]*\r?\n)*?content-disposition: *form-data *;", re.IGNORECASE)
 # S3, "aws-chunked".
 _SIGNED_CHUNK = re.compile(rb"[0-9a-f]{1,8};chunk-signature=[0-9a-f]{64}\r\n", re.IGNORECASE)
 

@@ -74,6 +74,7 @@ def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
     Raises WrongOffset (0 where nothing is there to go on with), InconsistentLength, PartialBody where it may be any of
     several, and whatever may_upload raises.
     """
+    check_length(claims, length)
     if claims.upload_id is not None:
         upload = own_upload(claims, claims.upload_id)
         if upload.state not in (State.WAITING, *RUNNING):

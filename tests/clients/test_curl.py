@@ -1,5 +1,8 @@
 """curl: a PUT, and one that was cut off and is finished by HEAD and PATCH, as docs/upload-api.md tells a person to do it."""
 
+import base64
+import hashlib
+import json
 import subprocess
 
 import pytest
@@ -18,15 +21,25 @@ def headers(*fields: str) -> list[str]:
 
 def cut_off(place, file) -> str:
     """Kill a curl in the middle of its PUT; returns the path of the upload that it leaves."""
-    sender = subprocess.Popen(
-        ["curl", "-q", "--silent", "--cacert", str(place.stack.keys.edge_ca), "--limit-rate", "16M"]
-        + ["--upload-file", str(file), *bearer(place.token), place.stack.url + "/u"],
-        stdout=subprocess.DEVNULL,
-    )
+    sender = slow_put(place, file)
     upload = place.wait_until_taken(SIZE // 4)
     sender.kill()
     sender.wait()
     return f"/u/{upload['upload_id']}"
+
+
+def slow_put(place, file) -> subprocess.Popen:
+    return subprocess.Popen(
+        ["curl", "-q", "--silent", "--cacert", str(place.stack.keys.edge_ca), "--limit-rate", "16M"]
+        + ["--upload-file", str(file), *bearer(place.token), place.stack.url + "/u"],
+        stdout=subprocess.DEVNULL,
+    )
+
+
+def part(token: str, number: int) -> bytes:
+    """Of a compact JWS."""
+    segment = token.split(".")[number]
+    return base64.urlsafe_b64decode(segment + "=" * (-len(segment) % 4))
 
 
 def rest_of(file, offset: int, tmp_path) -> str:
@@ -70,6 +83,42 @@ def test_going_on_at_the_wrong_offset_keeps_the_bytes_and_says_the_right_one(own
     assert (refused.status, refused.headers["upload-offset"]) == (409, str(offset))
     right = [*patch, *headers(*TUS, f"Upload-Offset: {offset}"), "--data-binary", rest_of(file, offset, tmp_path)]
     assert curl(own, path, *right).status == 204
+    place.assert_stored_once(file)
+
+
+def test_curl_goes_on_by_itself_at_the_offset_that_the_answer_names(own, place, file):
+    """`curl -C OFFSET -T FILE URL` and nothing else: ADR 0014."""
+    cut_off(place, file)
+    offset = wait_for(lambda: place.only_upload()["state"] == "waiting" and place.only_upload()["offset"])
+    again = ("-T", str(file), *bearer(place.token), "-H", "Expect: 100-continue", "--expect100-timeout", "30")
+    wrong = curl(own, "/u", "-C", str(offset - 1), *again)
+    assert (wrong.status, wrong.uploaded, wrong.headers["upload-offset"]) == (409, 0, str(offset))
+    assert wrong.json()["expected-offset"] == offset and "curl -C OFFSET -T FILE URL" in wrong.json()["detail"]
+    assert place.only_upload()["offset"] == offset
+    answer = curl(own, "/u", "-C", str(wrong.json()["expected-offset"]), *again)
+    assert (answer.status, answer.uploaded) == (201, SIZE - offset)
+    assert answer.json()["sha256"] == hashlib.sha256(file.read_bytes()).hexdigest()
+    assert json.loads(part(answer.json()["receipt"], 1))["sha256"] == answer.json()["sha256"]
+    place.assert_stored_once(file)
+
+
+def test_the_rest_in_a_url_with_the_token_takes_over_from_a_request_that_still_runs(own, place, file):
+    sender = slow_put(place, file)
+    try:
+        place.wait_until_taken(SIZE // 4)
+        path = f"/u/{place.token}"
+        refused = curl(own, path, "-C", "7", "-T", str(file))
+        assert refused.status == 409
+        assert curl(own, path, "-C", refused.headers["upload-offset"], "-T", str(file)).status == 201
+    finally:
+        sender.kill()
+        sender.wait()
+    place.assert_stored_once(file)
+
+
+def test_a_resume_at_an_unknown_place_is_the_whole_file(own, place, file):
+    """`curl -C - -T FILE` names the whole file as its range."""
+    assert curl(own, "/u", *bearer(place.token), "-C", "-", "-T", str(file)).status == 201
     place.assert_stored_once(file)
 
 

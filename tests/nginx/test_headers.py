@@ -9,7 +9,8 @@ FORGED = dict.fromkeys(
     X-Forwarded-For X-Forwarded-Proto X-Forwarded-Host X-Forwarded-Port X-Forwarded-Prefix X-Real-IP Forwarded Via
     X-Client-Address X-Client-Cert X-SSL-Client-Verify X-Internal-Api-Key X-Internal X-Remote-User Remote-User
     X-Upload-Grant X-Upload-Id X-Upload-Binding X_Upload_Binding X-Upload-Method X-Upload-Path X-Upload-Length
-    X-Upload-Coding X-Upload-Base X-Upload-Verdict X-Upload-Retrievals X-Request-Id X-Accel-Redirect X-Sendfile
+    X-Upload-Coding X-Upload-Base X-Upload-Verdict X-Upload-Retrievals X-Upload-Body X-Upload-Totals
+    X-Request-Id X-Accel-Redirect X-Sendfile
     X-Http-Method-Override X-Original-URL X-Rewrite-URL Script-Name Path-Info Proxy Proxy-Authorization Upgrade
     Trailer Range Accept-Encoding Keep-Alive
     """.split(),

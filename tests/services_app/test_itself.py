@@ -56,9 +56,10 @@ def put_rest(uploads, token, offset, content=ZIP, total=None, **fields):
 
 
 RANGES = [
-    "bytes 50-99/{size}", "bytes 0-49/{size}", "bytes 50-{last}/*", "bytes */{size}", "bytes */*", "bytes 50-{last}", "50-{last}/{size}",
-    "bytes=50-{last}/{size}", "items 50-{last}/{size}", "bytes 50-{size}/{size}", "bytes 51-{last}/{size}", "bytes 9-5/{size}", "-", "bytes 0-{last}/999",
-    "bytes 50-{last}/{size}, bytes 50-{last}/{size}", "bytes -50-{last}/{size}", "bytes 0-{size}/{size}", "bytes 50 - {last}/{size}", "none",
+    "bytes 50-99/{size}", "bytes 0-49/{size}", "bytes 50-{last}/*", "bytes */{size}", "bytes */*", "bytes 50-{last}",
+    "50-{last}/{size}", "bytes=50-{last}/{size}", "items 50-{last}/{size}", "bytes 50-{size}/{size}", "bytes 51-{last}/{size}",
+    "bytes 9-5/{size}", "-", "bytes 0-{last}/999", "bytes 50-{last}/{size}, bytes 50-{last}/{size}", "bytes -50-{last}/{size}",
+    "bytes 0-{size}/{size}", "bytes 50 - {last}/{size}", "none",
 ]  # fmt: skip
 PARTS = [
     *({"HTTP_CONTENT_RANGE": text.format(size=SIZE, last=SIZE - 1)} for text in RANGES),
@@ -168,7 +169,11 @@ def test_a_creation_without_a_body_may_say_that_it_would_be_a_form_of_nothing(te
     assert tell("POST", "/u", grant_token(), b"", **said) == (None, 201)
 
 
-@pytest.mark.parametrize(("body", "code"), [(FORM, "envelope_refused"), (SIGNED_CHUNK, "coding_refused")], ids=["form", "S3"])
+@pytest.mark.parametrize(
+    ("body", "code"),
+    [(FORM, "envelope_refused"), (FORM.replace(b"\r\n", b"\n"), "envelope_refused"), (SIGNED_CHUNK, "coding_refused")],
+    ids=["form", "form with LF", "S3"],
+)
 def test_an_envelope_whose_headers_say_nothing_is_known_by_its_first_bytes(tell, grant_token, known_store, body, code):
     assert tell("PUT", "/u", grant_token(), body) == (None, code)
     assert tell("POST", "/u", grant_token(), body, **IETF) == (None, code)
@@ -227,7 +232,7 @@ def test_the_digests_beside_a_rest_are_of_the_whole_and_of_this_body(uploads, cu
 
 
 def test_another_offset_is_told_the_right_one_before_a_byte_is_taken(uploads, control, cut):
-    token, upload = cut
+    token, _ = cut
     before = Upload.objects.values().get()
     said = {"HTTP_CONTENT_RANGE": f"bytes 49-{SIZE - 1}/{SIZE}"}
     asked = {"HTTP_X_UPLOAD_METHOD": "PUT", "HTTP_X_UPLOAD_PATH": "/", "HTTP_X_UPLOAD_LENGTH": str(SIZE - 49)}
@@ -255,7 +260,7 @@ def test_where_nothing_waits_the_file_begins_at_byte_0_or_not_at_all(tell, uploa
 
 
 def test_a_rest_of_another_length_belongs_to_another_file(tell, cut):
-    token, upload = cut
+    token, _ = cut
     before = Upload.objects.values().get()
     said = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE}/{SIZE + 1}"}
     assert tell("PUT", "/u", token, bytes(SIZE - 49), **said) == ("inconsistent_length",) * 2
@@ -279,6 +284,14 @@ def test_parts_of_a_concatenation_are_no_files_that_could_be_finished(uploads, g
     token = grant_token()
     uploads("POST", "/u", token=token, body=ZIP[:50], **TUS, HTTP_UPLOAD_LENGTH=str(SIZE), HTTP_UPLOAD_CONCAT="partial")
     assert put_rest(uploads, token, 50)["Upload-Offset"] == "0"
+
+
+def test_a_length_that_the_rest_brings_may_be_no_more_than_the_grant_allows(tell, uploads, grant_token):
+    token = grant_token(max_size=SIZE - 1)
+    uploads("POST", "/u", token=token, body=ZIP[:50], **TUS, HTTP_UPLOAD_DEFER_LENGTH="1")
+    said = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}"}
+    assert tell("PUT", "/u", token, ZIP[50:], **said) == ("too_large",) * 2
+    assert Upload.objects.get().offset == 50
 
 
 def test_a_request_that_is_still_sending_is_made_to_let_go_or_the_rest_has_to_wait(tell, cut):

@@ -114,13 +114,49 @@ def test_with_expect_100_continue_no_body_byte_is_sent_at_all(own, big_file, cas
     assert told == [(expected.status, expected.code, 0)] * TRIES
 
 
+NOT_THE_FILE = {
+    "Content-Range: bytes 0-99/314572800": "partial_body",
+    "X-Update-Range: append": "partial_body",
+    "Content-Type: application/x-www-form-urlencoded": "envelope_refused",
+    "Content-Encoding: gzip": "coding_refused",
+}
+
+
+def test_of_what_says_that_it_is_not_the_file_no_byte_is_sent_and_the_answer_holds_the_right_line(own, big_file):
+    """And the permission is as good as before."""
+    token = mint(own)
+    patient = ("-H", "Expect: 100-continue", "--expect100-timeout", "30")
+    for said, code in NOT_THE_FILE.items():
+        answer = curl(own, "/u", "-T", str(big_file), *bearer(token), "-H", said, *patient)
+        assert (answer.json()["code"], answer.uploaded) == (code, 0)
+        assert "curl -T FILE URL" in answer.json()["detail"]
+    # curl waits for the answer before it sends a form only if it is told to; it comes as early.
+    for method in ("POST", "PUT"):
+        answer = curl(own, "/u", "-X", method, "-F", f"file=@{big_file}", *bearer(token), *patient)
+        assert (answer.status, answer.json()["code"], answer.uploaded) == (415, "envelope_refused", 0)
+    assert curl(own, "/u", *bearer(token)).json()["state"] == "unused"
+
+
+def test_behind_a_slash_curl_names_the_file_and_the_answer_names_the_slash(own, big_file, tmp_path):
+    named = tmp_path / "Müller scan.zip"
+    named.write_bytes(b"hello")
+    token = mint(own)
+    for path in ("/u/", f"/u/{token}/"):
+        answer = curl(own, path, "-T", str(named), *bearer(token))
+        assert (answer.status, answer.json()["code"]) == (404, "trailing_slash")
+        assert "slash" in answer.json()["detail"] and "scan" not in answer.body.decode()
+    logs = b"".join(path.read_bytes() for path in (own.prefix / "logs").iterdir())
+    assert b"trailing_slash" in logs and b"scan.zip" not in logs
+
+
 @pytest.mark.parametrize("case", CASES, ids=lambda case: case.__name__)
 def test_the_small_request_first_meets_the_same_problem_as_the_put(own, case):
     with case(own) as expected:
         answer = curl(
             own,
             "/u/check",
-            *("-X", "POST", "--data-binary", "plain words", "-H", "Upload-Length: 314572800"),
+            *("--data-binary", "plain words", "-H", "Upload-Length: 314572800"),
+            *("-H", "Content-Type: application/octet-stream"),
             *bearer(expected.token),
         )
     assert (answer.status, answer.json()["code"]) == (expected.status, expected.code)

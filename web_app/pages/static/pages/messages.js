@@ -21,6 +21,12 @@ const PAGE_FAULT = {
   text: `${NOTHING_STORED} Reload the page and choose the file again. If it happens again, tell your Sluice operator the code below.`,
   action: "retry",
 };
+const WRAPPED = {
+  title: "This is a file inside something else",
+  text: "It begins like a form that was sent over the web, with the file somewhere inside. "
+    + `${NOTHING_STORED} Ask whoever made it for the file itself, and choose that.`,
+  action: "none",
+};
 const GONE = {
   title: "What had arrived of this file is gone",
   text: "The storage server has removed the unfinished upload: it was cancelled, begun anew, or left alone for too long. "
@@ -47,6 +53,8 @@ const MESSAGES = {
       + `${NOTHING_STORED} Check that you chose the right file and the right collection.`,
     action: "none",
   }),
+  envelope_refused: WRAPPED,
+  coding_refused: WRAPPED,
   length_differs: {
     title: "The file is not as long as announced",
     text: `It may have changed while it was being sent. ${NOTHING_STORED} Make sure that no program is still writing it, then choose it again.`,
@@ -161,8 +169,6 @@ const MESSAGES = {
   checksum_unsupported: PAGE_FAULT,
   append_type_refused: PAGE_FAULT,
   partial_body: PAGE_FAULT,
-  envelope_refused: PAGE_FAULT,
-  coding_refused: PAGE_FAULT,
   trailing_slash: PAGE_FAULT,
   version_unsupported: PAGE_FAULT,
   page_fault: {
