@@ -1,8 +1,8 @@
 """Is this body the file itself? Asked before a byte of it is taken, at nginx's question as in the views.
 
 A receipt says that these bytes are the file. So a body that by its headers is a part of the file, is wrapped into something
-or is coded is refused, and nothing of it is stored (envelopes.py asks its first bytes besides); ADR 0014 gives the reason for each. One part is welcome: the rest of a
-file, by `PUT` with Content-Range, as `curl -C OFFSET -T FILE` sends it.
+or is coded is refused, and nothing of it is stored; envelopes.py asks its first bytes besides. ADR 0014 gives the reason for
+each. One part is welcome: the rest of a file, by `PUT` with Content-Range, as `curl -C OFFSET -T FILE` sends it.
 """
 
 import re
@@ -48,8 +48,10 @@ def check(method: str, meta: dict) -> Rest | None:
         raise CodingRefused
     if others or (method != "PATCH" and "HTTP_UPLOAD_OFFSET" in meta and ietf.number(meta, "HTTP_UPLOAD_OFFSET") != 0):
         raise PartialBody
-    if method == "PUT" and not ietf.is_spoken(meta):
-        if "HTTP_UPLOAD_DEFER_LENGTH" in meta or "HTTP_UPLOAD_CONCAT" in meta or any(_is_part(kind) for kind in types):
+    complete = ietf.completeness(meta)
+    if method == "PUT" and (complete is None or "HTTP_TUS_RESUMABLE" in meta):
+        will_follow = complete is False or "HTTP_UPLOAD_DEFER_LENGTH" in meta or "HTTP_UPLOAD_CONCAT" in meta
+        if will_follow or any(_is_part(kind) for kind in types):
             raise PartialBody
         return _rest(meta)
     if "HTTP_CONTENT_RANGE" in meta:

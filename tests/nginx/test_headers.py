@@ -120,7 +120,9 @@ FOREIGN = [
     ({"Content-Transfer-Encoding": "base64"}, "coded", None),
     ({"Content-Transfer-Encoding": "Quoted-Printable"}, "coded", None),
     ({"Content-Transfer-Encoding": "Binary"}, None, None),
+    ({"X-Goog-Upload-Command": "start"}, "part", None),
     ({"OC-Total-Length": "9"}, None, "9"),
+    ({"X-File-Size": "9"}, None, "9"),
     ({"X-Expected-Entity-Length": "5", "OC-Total-Length": "9", "X-Upload-Content-Length": "7"}, None, "9 5 7"),
     ({"OC-Total-Length": "many words"}, None, "?"),
 ]
