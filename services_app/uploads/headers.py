@@ -3,10 +3,6 @@
 import base64
 import re
 
-from django.utils.http import parse_header_parameters
-
-from services_app.store.paths import safe_name
-
 from . import structured
 from .errors import LengthRequired, RequestMalformed
 
@@ -61,14 +57,3 @@ def whole_number(value: str) -> int:
 def digest_field(sha256: str) -> str:
     """The value of Repr-Digest (RFC 9530) for a SHA-256 in hex."""
     return f"sha-256=:{base64.b64encode(bytes.fromhex(sha256)).decode()}:"
-
-
-def file_name(content_disposition: str) -> str:
-    """A safe name from Content-Disposition (RFC 6266, RFC 8187). Never raises: a bad name is made a good one."""
-    try:
-        # WSGI hands over latin-1; senders that put raw UTF-8 into a header mean UTF-8.
-        text = content_disposition.encode("latin-1").decode("utf-8", "replace")
-        _, parameters = parse_header_parameters(text)
-    except ValueError:
-        parameters = {}
-    return safe_name(parameters.get("filename", ""))

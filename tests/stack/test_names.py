@@ -7,7 +7,10 @@ from tests.tokens import mint
 
 NAMES = {
     "../../../etc/passwd": "passwd",
-    "..\\..\\boot.ini": "boot.ini",
+    "..\\..\\boot.ini": "_.._boot.ini",
+    "C:\\Users\\ada\\scan.dcm": "scan.dcm",
+    "-rf $(id) `id`.zip": "_-rf _(id) _id_.zip",
+    "..\uff0f..\uff0fetc\u2044passwd": "_.._etc_passwd",
     "/absolute": "absolute",
     "..": "upload",
     ".": "upload",

@@ -12,7 +12,7 @@ import re
 import time
 from datetime import datetime
 
-from services_app.uploads import errors, headers, structured
+from services_app.uploads import errors, headers, names, structured
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -49,7 +49,7 @@ def new_upload(meta: dict) -> NewUpload:
     return NewUpload(
         protocol=Protocol.IETF,
         length=length,
-        name=headers.file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
+        name=names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")),
         digests=_digests(meta, "HTTP_REPR_DIGEST"),
     )
 

@@ -10,8 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urljoin, urlsplit
 
-from services_app.store.paths import safe_name
-from services_app.uploads import errors
+from services_app.uploads import errors, names
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -75,7 +74,7 @@ def new_upload(meta: dict) -> NewUpload:
     return NewUpload(
         protocol=Protocol.TUS,
         length=_announced_length(meta, final=final),
-        name=safe_name(_metadata(metadata).get("filename", b"").decode("utf-8", "replace")),
+        name=names.from_metadata(_metadata(metadata).get("filename", b"")),
         metadata=metadata,
         concat=concat,
     )

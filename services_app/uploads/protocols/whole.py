@@ -2,7 +2,7 @@
 another PUT that brings the rest (section 14.5, ADR 0014).
 """
 
-from services_app.uploads import errors, headers, itself
+from services_app.uploads import errors, headers, itself, names
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -13,7 +13,7 @@ def new_upload(meta: dict) -> NewUpload:
     return NewUpload(
         protocol=Protocol.WHOLE,
         length=itself.whole_length(meta),
-        name=headers.file_name(meta.get("HTTP_CONTENT_DISPOSITION", "")),
+        name=names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")),
         digests=tuple(headers.whole_digests(meta).items()),
     )
 
