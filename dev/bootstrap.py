@@ -50,7 +50,12 @@ def ensure(name: str, lock: Path) -> Path:
     wanted = f"{name}-{_fingerprint(lock)}"
     if _is_ready(link, wanted):
         return link / "bin" / "python"
-    STATE.mkdir(exist_ok=True)
+    try:
+        STATE.mkdir(exist_ok=True)
+    except OSError as exc:
+        raise Missing(f"{STATE}, where everything is made, cannot be made itself: {exc.strerror}.") from exc
+    if not os.access(STATE, os.W_OK | os.X_OK):
+        raise Missing(f"{STATE}, where everything is made, cannot be written to. Whose is it?")
     with _only_one(STATE / f"{name}.lock"):
         if not _is_ready(link, wanted):
             _build(STATE / wanted, lock)

@@ -1,14 +1,14 @@
-"""The commands of ./run. Standard library only: listing and `--help` work before anything is set up."""
+"""The commands of ./run. Standard library only: listing, `--help` and refusals work before anything is set up."""
 
 import argparse
 import os
-import re
 import sys
 import textwrap
+import tomllib
 
-from dev import bootstrap
-
-DEMO_PORT = 8443
+from dev import arguments as checks
+from dev import bootstrap, ports
+from dev.paths import ROOT
 
 
 def main(arguments: list[str]) -> int:
@@ -16,10 +16,17 @@ def main(arguments: list[str]) -> int:
     if not arguments or arguments[0] in ("help", "-h", "--help"):
         print(_overview(known))
         return 0
+    if arguments[0] in ("-V", "--version"):
+        print(_version())
+        return 0
     options, rest = parser.parse_known_args(arguments)
     if rest and not options.takes_more:
-        parser.error(f"{options.command} does not know: {' '.join(rest)}")
+        options.parser.error(f"not known: {' '.join(rest)}")
     options.rest = rest
+    try:
+        options.check(options)
+    except argparse.ArgumentTypeError as wrong:
+        options.parser.error(str(wrong))
     try:
         bootstrap.enter()
         return options.action(options)
@@ -35,11 +42,13 @@ def main(arguments: list[str]) -> int:
 
 
 def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
-    parser = argparse.ArgumentParser(prog="./run", add_help=False)
+    parser = checks.Parser(prog="./run", add_help=False)
     commands = parser.add_subparsers(dest="command", metavar="COMMAND", required=True)
     known = []
 
-    def command(name: str, line: str, action, more: str = "", takes_more: bool = False) -> argparse.ArgumentParser:
+    def command(
+        name: str, line: str, action, more: str = "", takes_more: bool = False, check=lambda options: None
+    ) -> argparse.ArgumentParser:
         known.append((name, line))
         one = commands.add_parser(
             name,
@@ -48,13 +57,13 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
             epilog=textwrap.dedent(more),
             formatter_class=argparse.RawDescriptionHelpFormatter,
         )
-        one.set_defaults(action=action, takes_more=takes_more)
+        one.set_defaults(action=action, takes_more=takes_more, check=check, parser=one)
         return one
 
-    demo = command("demo", "Start everything on this machine and say how to use it", _demo)
-    demo.add_argument("--port", type=int, default=DEMO_PORT, help="port of the page (default: %(default)s)")
+    demo = command("demo", "Start everything on this machine and say how to use it", _demo, check=checks.check_demo)
+    demo.add_argument("--port", type=checks.port, help=f"port of the page (default: {ports.DEMO})")
     demo.add_argument(
-        "--origin", action="append", default=[], type=_origin, help="whose pages may upload from a browser too (repeatable)"
+        "--origin", action="append", default=[], type=checks.origin, help="whose pages may upload from a browser too (repeatable)"
     )
     demo.add_argument("--once", metavar="FILE", help="on free ports: send FILE through it once, check everything, stop")
     demo.add_argument("--json", action="store_true", help="with --once: print the result as JSON")
@@ -71,6 +80,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         dev/tests.py says how to call pytest by hand.
         """,
         takes_more=True,
+        check=checks.check_test,
     )
     command(
         "bench",
@@ -78,6 +88,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         _bench,
         more="More arguments go to tests/bench.",
         takes_more=True,
+        check=checks.check_bench,
     )
     command("lint", "Check Python, shell and nginx files", _lint)
     command("docs", "Write the parts of docs/ that are made from code", _docs)
@@ -88,23 +99,21 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
 
 def _overview(known: list[tuple[str, str]]) -> str:
     rows = "\n".join(f"  ./run {name:<6} {line}" for name, line in known)
-    return f"Sluice: very large files straight to the services tier.\n\n{rows}\n\n./run COMMAND --help"
+    return f"Sluice: very large files straight to the services tier.\n\n{rows}\n\n./run COMMAND --help, ./run --version"
+
+
+def _version() -> str:
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    return f"{project['name']} {project['version']}"
 
 
 # Imported late: what these need is there only inside the environment.
 def _demo(options) -> int:
     from dev import demo, once
 
-    if options.once:
+    if options.once is not None:
         return once.main(options.once, as_json=options.json)
     return demo.main(options.port, options.origin)
-
-
-def _origin(text: str) -> str:
-    """It becomes a line of site.conf as it is."""
-    if not re.fullmatch(r"https?://[A-Za-z0-9.-]+(?::[0-9]{1,5})?", text):
-        raise argparse.ArgumentTypeError("an origin is https://name or https://name:port, and nothing behind it")
-    return text
 
 
 def _test(options) -> int:

@@ -7,6 +7,7 @@ import dataclasses
 import http.client
 import io
 import json
+import os
 import select
 import socket
 import ssl
@@ -84,7 +85,7 @@ class Client:
         """PUT a whole file with the token as Bearer. `length` declares another size than the body has."""
         fields = {"Authorization": f"Bearer {token}"}
         if name is not None:
-            fields["Content-Disposition"] = f"attachment; filename*=UTF-8''{urllib.parse.quote(name, safe='')}"
+            fields["Content-Disposition"] = f"attachment; filename*=UTF-8''{urllib.parse.quote(os.fsencode(name), safe='')}"
         if isinstance(body, Path):
             length = body.stat().st_size if length is None else length
             body = _blocks(body)

@@ -1,29 +1,48 @@
 """`./run demo`: everything on this machine until Ctrl-C."""
 
 import os
+import shlex
 import sys
+import textwrap
 import time
 from pathlib import Path
 
 from dev import nginx
 from dev.paths import STATE
-from dev.processes import StartFailed, end_in_order_when_told, is_free
+from dev.processes import StartFailed, end_in_order_when_told
 from dev.stack import Stack
+
+RECONCILE_EVERY = 5  # seconds: who looks at "Your uploads" after a curl without a receipt handed in shall see it
+
+# As in README.md, to the letter (a test compares them). `--json` would be shorter, but is newer than curl 7.76.
+CURL_LINES = r"""
+FILE=scan.zip
+KEY=slk_…
+ask() { ANSWER=$(curl -S --fail-with-body "$@") || { printf '%s\n' "$ANSWER" >&2; return 1; }; }
+field() { printf %s "$ANSWER" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+
+ask -s -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+  -d '{"collection": "mri-2026"}' https://upload.example.org/api/v1/uploads &&
+ask -H "Authorization: Bearer $(field token)" -H "Content-Disposition: attachment; filename=\"${FILE##*/}\"" \
+  -g -T "$FILE" https://upload.example.org/u &&
+RECEIPT=$(field receipt) &&
+ask -s -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
+  -d "{\"receipt\": \"$RECEIPT\"}" https://upload.example.org/api/v1/receipts &&
+echo "$RECEIPT"
+""".strip()
 
 
 def main(port: int, origins: list[str]) -> int:
-    if not is_free(port):
-        print(f"Port {port} is in use (or not allowed). Choose another:  ./run demo --port {port + 1}", file=sys.stderr)
-        return 2
+    """`port` was free a moment ago (dev/arguments.py)."""
     end_in_order_when_told()
     try:
-        stack = Stack(STATE / "demo", port=port, origins=origins)
+        stack = Stack(STATE / "demo", port=port, origins=origins, reconcile_every=RECONCILE_EVERY)
         shown = ".".join(map(str, nginx.version(stack.nginx_binary)))
         print(f"Starting nginx {shown}, web_app and services_app …", flush=True)
         with stack:
             print(_welcome(stack), flush=True)
             return _watch(stack)
-    except StartFailed as failure:
+    except (StartFailed, OSError) as failure:
         print(f"Could not start: {failure}", file=sys.stderr)
         return 1
     except KeyboardInterrupt:
@@ -42,7 +61,6 @@ def _watch(stack: Stack) -> int:
 
 
 def _welcome(stack: Stack) -> str:
-    ca, key = _near(stack.keys.edge_ca), _near(stack.api_key_file)
     return f"""
   page       {stack.url}   (the browser will warn: the certificate is from a demo authority)
   sign in    {stack.username} / {stack.password}
@@ -50,16 +68,19 @@ def _welcome(stack: Stack) -> str:
   NAS        {_near(stack.nas)}
   logs       {_near(stack.logs)}
 
-With curl: a token for the API key, then the file.
+With curl 7.76 or newer; FILE is yours to choose:
 
-  TOKEN=$(curl -sS --cacert {ca} -H "Authorization: Bearer $(cat {key})" \\
-    --json '{{"collection": "{stack.collection}"}}' {stack.url}/api/v1/uploads \\
-    | python3 -c 'import json, sys; print(json.load(sys.stdin)["token"])')
-  FILE=scan.zip
-  curl --cacert {ca} -H "Authorization: Bearer $TOKEN" \\
-    -H "Content-Disposition: attachment; filename=\\"$FILE\\"" -T "$FILE" {stack.url}/u
+{textwrap.indent(curl_lines(stack), "  ")}
 
 Ctrl-C stops everything."""
+
+
+def curl_lines(stack: Stack) -> str:
+    """Those of README.md, for this place; pasted anywhere on this machine."""
+    ca, key = (shlex.quote(str(path)) for path in (stack.keys.edge_ca, stack.api_key_file))
+    lines = CURL_LINES.replace("https://upload.example.org", stack.url).replace("mri-2026", stack.collection)
+    lines = lines.replace("KEY=slk_…", f"KEY=$(cat {key})")
+    return lines.replace("curl -S", f"curl -S --cacert {ca}")
 
 
 def _near(path: Path) -> str:

@@ -10,16 +10,19 @@ _BIN = Path(sys.prefix) / "bin"
 
 
 def main() -> int:
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
+    if listed.returncode:
+        print("./run lint: needs git and a clone: which files are ours is asked of it", file=sys.stderr)
+        return 2
     failed = 0
-    for title, command in (("ruff", [_BIN / "ruff", "check", "--quiet", "."]), ("shellcheck", _shellcheck())):
+    for title, command in (("ruff", [_BIN / "ruff", "check", "--quiet", "."]), ("shellcheck", _shellcheck(listed.stdout))):
         done = subprocess.run(command, cwd=ROOT, check=False)
         print(f"{title:<11}{'clean' if done.returncode == 0 else 'FAILED'}", flush=True)
         failed += done.returncode != 0
     return 1 if failed else 0
 
 
-def _shellcheck() -> list:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True).stdout
+def _shellcheck(listed: bytes) -> list:
     files = [name for name in listed.decode().split("\0") if name and _is_shell(ROOT / name)]
     return [_BIN / "shellcheck", *files]
 

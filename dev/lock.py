@@ -5,6 +5,7 @@ import subprocess
 import sys
 from pathlib import Path
 
+from dev.bootstrap import Missing
 from dev.paths import ROOT, STATE
 
 UV = "uv==0.13.9"
@@ -29,7 +30,7 @@ def lock(upgrade: bool) -> int:
         if target.exists():
             draft.write_bytes(target.read_bytes())
         command += ["--output-file", os.fspath(draft), source]
-        subprocess.run(command, cwd=ROOT, check=True, stdout=subprocess.DEVNULL)
+        _run(command, f"{source} could not be resolved")
         target.write_text(f"# Made by `./run lock` from {source}. Do not edit.\n" + _body(draft))
         print(f"  {target.relative_to(ROOT)}")
     return 0
@@ -44,6 +45,12 @@ def _uv() -> Path:
     venv = STATE / "lock" / "venv"
     uv = venv / "bin" / "uv"
     if not uv.exists():
-        subprocess.run([sys.executable, "-m", "venv", "--clear", venv], check=True)
-    subprocess.run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", UV], check=True)
+        _run([sys.executable, "-m", "venv", "--clear", venv], "no environment for uv could be made")
+    _run([venv / "bin" / "python", "-m", "pip", "install", "--quiet", UV], "uv could not be installed")
     return uv
+
+
+def _run(command: list, failure: str) -> None:
+    """What the command says goes to the terminal. Raises Missing."""
+    if subprocess.run(command, cwd=ROOT, check=False, stdout=subprocess.DEVNULL).returncode:
+        raise Missing(f"./run lock: {failure}; no lock was changed after that.")

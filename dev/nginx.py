@@ -18,8 +18,8 @@ def find() -> Path:
     """SLUICE_NGINX, or the system's one when it will do, or the one from PyPI (demo and tests only)."""
     chosen = os.environ.get("SLUICE_NGINX")
     if chosen:
-        if not Path(chosen).is_file():
-            raise Missing(f"SLUICE_NGINX names {chosen}, which is not there.")
+        if not _will_do(Path(chosen)):
+            raise Missing(f"SLUICE_NGINX names {chosen}, which is no nginx 1.22 or newer with its ssl and auth_request modules.")
         return Path(chosen)
     for candidate in (shutil.which("nginx"), "/usr/sbin/nginx"):
         if candidate and _will_do(Path(candidate)):
@@ -53,8 +53,10 @@ def _will_do(binary: Path) -> bool:
 
 
 def _details(binary: Path) -> str:
-    done = subprocess.run([binary, "-V"], capture_output=True, text=True, check=False)
-    return done.stderr
+    try:
+        return subprocess.run([binary, "-V"], capture_output=True, text=True, check=False).stderr
+    except OSError:
+        return ""  # no program
 
 
 def lay_out(prefix: Path, tree: Path, site: str) -> None:

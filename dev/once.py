@@ -41,11 +41,13 @@ class Result:
 
 
 def main(file: str, *, as_json: bool) -> int:
+    """`file` can be read (dev/arguments.py)."""
     path = Path(file)
-    if not path.is_file():
-        return _end(as_json, f"{file} is not a file.", None)
     end_in_order_when_told()
-    state = Path(tempfile.mkdtemp(prefix="once-", dir=STATE))
+    try:
+        state = Path(tempfile.mkdtemp(prefix="once-", dir=STATE))
+    except OSError as exc:
+        return _end(as_json, f"no folder could be made under {_short(STATE)}: {exc.strerror}", None)
     try:
         _say("Starting nginx, web_app and services_app …")
         with Stack(state) as stack:

@@ -4,7 +4,6 @@ import ctypes
 import os
 import resource
 import signal
-import socket
 import subprocess
 import sys
 import threading
@@ -151,34 +150,3 @@ def end_in_order_when_told() -> None:
     """Let `kill` on ./run stop its children as Ctrl-C does; and Ctrl-C work where a shell's `&` switched it off."""
     signal.signal(signal.SIGTERM, lambda *_: sys.exit(128 + signal.SIGTERM))
     signal.signal(signal.SIGINT, signal.default_int_handler)
-
-
-def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, below the range from which the kernel takes outgoing ones."""
-    chosen: list[int] = []
-    start = int.from_bytes(os.urandom(2)) % 10000
-    for step in range(10000):
-        port = 20000 + (start + step * 7) % 10000
-        if port not in chosen and is_free(port):
-            chosen.append(port)
-            if len(chosen) == count:
-                return chosen
-    raise StartFailed("no free ports between 20000 and 30000")
-
-
-def is_free(port: int) -> bool:
-    """Both loopbacks: a browser may try either for `localhost`."""
-    return _can_bind(socket.AF_INET, "127.0.0.1", port) and (
-        _can_bind(socket.AF_INET6, "::1", port) or not _can_bind(socket.AF_INET6, "::1", 0)
-    )
-
-
-def _can_bind(family: int, address: str, port: int) -> bool:
-    try:
-        with socket.socket(family, socket.SOCK_STREAM) as probe:
-            # A port in TIME_WAIT is free to a server; one that is listened on is not, with or without this.
-            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-            probe.bind((address, port))
-    except OSError:
-        return False
-    return True

@@ -19,22 +19,24 @@ from pathlib import Path
 
 from dev import environments, health, nginx, pki, site
 from dev.manage import Manage
-from dev.processes import Service, StartFailed, free_ports, wait_until
+from dev.ports import free_ports
+from dev.processes import Service, StartFailed, wait_until
 
 COLLECTION = "demo"
 USERNAME = "demo"
 # Linux allows 107 bytes and a NUL for a socket's path; nginx and gunicorn both report longer ones badly.
 _LONGEST_SOCKET_PATH = 107
 _PATIENCE = 40.0  # seconds until everything must answer; a loaded CI machine needs some
-_STOP_ORDER = ("nginx", "web_app", "uploads", "control")
+_STOP_ORDER = ("nginx", "reconcile", "web_app", "uploads", "control")
 
 
 class Stack:
     """`env` adds variables to single processes: {"uploads": {"UPLOAD_MAX_SIZE": "1000"}}.
 
     `nginx_tree` stands in for the repository's nginx/ folder, `nginx_binary` for the nginx that is found. `origins`: whose
-    pages may upload beside its own.
-    Process names: nginx, web_app, uploads, control.
+    pages may upload beside its own. `reconcile_every`: seconds between rounds of web_app's `manage.py reconcile`; None: it does
+    not run.
+    Process names: nginx, web_app, uploads, control, and reconcile where it runs.
     """
 
     def __init__(
@@ -46,8 +48,10 @@ class Stack:
         nginx_tree: Path = nginx.TREE,
         nginx_binary: Path | None = None,
         origins: Iterable[str] = (),
+        reconcile_every: int | None = None,
     ):
         self.state = state.resolve()
+        self.reconcile_every = reconcile_every
         self.nginx_tree, self.origins = nginx_tree, origins
         self.nginx_binary = nginx_binary or nginx.find()
         self.extra_env = {name: dict(values) for name, values in (env or {}).items()}
@@ -79,12 +83,13 @@ class Stack:
         try:
             self._lay_out()
             self._set_up()
-            # The edge last: before that it could only log that nobody answers.
-            behind = [name for name in self.services if name != "nginx"]
+            behind = ("web_app", "uploads", "control")
             for name in behind:
                 self.services[name].start()
             self.wait_until_healthy(*behind)
-            self.start_process("nginx")
+            # What asks these comes last: before that it could only log that nobody answers.
+            for name in self.services.keys() - set(behind):
+                self.start_process(name)
         except BaseException:
             self.stop()
             raise
@@ -141,6 +146,8 @@ class Stack:
             "uploads": lambda: health.uploads_answers(self.uploads_port, self.keys),
             "control": lambda: health.control_is_ready(self.control_port, self.keys),
         }
+        if "reconcile" in self.services:
+            checks["reconcile"] = self.services["reconcile"].is_running
         wait_until({self.services[name]: checks[name] for name in names or checks}, _PATIENCE)
 
     # -- commands and files --------------------------------------------------------------------------------
@@ -198,6 +205,9 @@ class Stack:
                 self.log("nginx"),
             ),
         }
+        if self.reconcile_every is not None:
+            reconcile = [sys.executable, "web_app/manage.py", "reconcile", "--every", str(self.reconcile_every)]
+            self.services["reconcile"] = Service("reconcile", reconcile, self._env("reconcile"), self.log("reconcile"))
         # What a killed run left there would keep gunicorn from binding, or nginx from starting.
         self.web_socket.unlink(missing_ok=True)
         (self.prefix / "run" / "nginx.pid").unlink(missing_ok=True)
@@ -220,7 +230,7 @@ class Stack:
 
     def _env(self, name: str) -> dict[str, str]:
         uploads_bind, control_bind = (f"127.0.0.1:{port}" for port in (self.uploads_port, self.control_port))
-        if name == "web_app":
+        if name in ("web_app", "reconcile"):
             env = environments.web(
                 self.keys,
                 state=self.web_state,

@@ -21,10 +21,11 @@ import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
 from dev import environments, pki
+from dev.arguments import TESTS, split_tests
 from dev.paths import ROOT, STATE
 
-TESTS = ROOT / "tests"
 NO_TESTS_COLLECTED = 5
+USAGE_ERROR = 4
 KEEP_FAILED_FOR = 6 * 3600  # seconds; longer than any run
 
 
@@ -44,7 +45,7 @@ class Totals:
 
 
 def main(arguments: list[str]) -> int:
-    paths, options = _split(arguments)
+    paths, options = split_tests(arguments)
     _remove_leftovers()
     totals, code = Totals(), 0
     for run in runs():
@@ -54,6 +55,8 @@ def main(arguments: list[str]) -> int:
         returned = _pytest(run, chosen, options, totals)
         if returned not in (0, NO_TESTS_COLLECTED):
             code = code or returned
+        if returned == USAGE_ERROR:
+            break  # the other runs would only say the same
     if not code and not totals.passed + totals.failed + totals.skipped:
         code = NO_TESTS_COLLECTED
     print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped", flush=True)
@@ -137,12 +140,6 @@ def _count(report: Path, returned: int, totals: Totals) -> None:
             totals.passed += max(0, number["tests"] - failed - number["skipped"])
     if returned not in (0, NO_TESTS_COLLECTED) and totals.failed == failed_before:
         totals.failed += 1
-
-
-def _split(arguments: list[str]) -> tuple[list[str], list[str]]:
-    """Arguments that name something under tests/, and all others."""
-    paths = [one for one in arguments if one.startswith("tests") and (ROOT / one.split("::")[0]).exists()]
-    return paths, [one for one in arguments if one not in paths]
 
 
 def _within(run: Run, paths: list[str]) -> list[str]:

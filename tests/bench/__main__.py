@@ -10,18 +10,15 @@ from dev.client import Refused
 from dev.pki import Pki
 from dev.processes import StartFailed
 from tests.bench import ground, measure, memory, report, summary
-from tests.bench.targets import TARGETS
+from tests.bench.options import parse
 from tests.bench.targets.base import MIB
 
-SIZE = 327  # MiB: the upload whose "100 %" hung in the system that Sluice replaces
-QUICK_SIZE = 64
-ROUNDS = 3
 # Store, client body and, for the replaced design, three copies on their way.
 ROOM = 6
 
 
 def main(arguments: list[str]) -> int:
-    options = _options(arguments)
+    options = parse(arguments)
     ground.FOLDER.mkdir(parents=True, exist_ok=True)
     with (ground.FOLDER / "lock").open("w") as lock:
         try:
@@ -77,45 +74,6 @@ def _turns(names: list[str], number: int) -> list[str]:
     """Each round begins with another target, so that none always has the same predecessor on the disk."""
     start = number % len(names)
     return names[start:] + names[:start]
-
-
-def _options(arguments: list[str]) -> argparse.Namespace:
-    parser = argparse.ArgumentParser(
-        prog="./run bench",
-        description="Measure Sluice against other ways of doing it; docs/benchmarks.md says how to read it.",
-    )
-    parser.add_argument("--rounds", type=int, help=f"how often each target runs (default: {ROUNDS})")
-    parser.add_argument("--size", type=int, metavar="MIB", help=f"size of the upload in MiB (default: {SIZE})")
-    parser.add_argument(
-        "--targets",
-        type=_names,
-        default=list(TARGETS),
-        metavar="A,B",
-        help=f"which ones, of {','.join(TARGETS)} (default: all)",
-    )
-    parser.add_argument(
-        "--memory",
-        action=argparse.BooleanOptionalAction,
-        help="also measure Sluice's memory growth up to a 2 GiB upload (default: yes, unless --quick)",
-    )
-    parser.add_argument(
-        "--quick",
-        action="store_true",
-        help=f"one round of {QUICK_SIZE} MiB, no memory growth, unless said otherwise",
-    )
-    options = parser.parse_args(arguments)
-    options.rounds = (1 if options.quick else ROUNDS) if options.rounds is None else options.rounds
-    options.size = options.size or (QUICK_SIZE if options.quick else SIZE)
-    options.memory = not options.quick if options.memory is None else options.memory
-    return options
-
-
-def _names(text: str) -> list[str]:
-    names = text.split(",")
-    unknown = [name for name in names if name not in TARGETS]
-    if unknown:
-        raise argparse.ArgumentTypeError(f"no such target: {', '.join(unknown)}; there are {', '.join(TARGETS)}")
-    return names
 
 
 def _say(text: str) -> None:

@@ -10,7 +10,8 @@ from pathlib import Path
 import dev.nginx
 from dev import bootstrap
 from dev.paths import ROOT, STATE
-from dev.processes import Service, free_ports, wait_until
+from dev.ports import free_ports
+from dev.processes import Service, wait_until
 
 FOLDER = STATE / "bench"
 CONFS = Path(__file__).resolve().parent / "nginx"

@@ -12,10 +12,16 @@ from pathlib import Path
 import pytest
 
 from dev.paths import ROOT
+from tests.bench import options
 from tests.bench.client import BLOCK, blocks, digest
 from tests.bench.relay import Relay
+from tests.bench.targets import TARGETS
 
 SIZE = 12  # MiB: two appends of the smaller kind
+
+
+def test_the_names_that_can_be_asked_for_are_those_of_the_targets():
+    assert list(options.NAMES) == list(TARGETS)
 
 
 @pytest.fixture(scope="module")

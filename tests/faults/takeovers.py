@@ -13,7 +13,8 @@ import time
 from pathlib import Path
 
 from dev import health, pki
-from dev.processes import Service, free_ports, wait_until
+from dev.ports import free_ports
+from dev.processes import Service, wait_until
 from tests.tokens import mint
 from tests.waiting import wait_for
 

@@ -1,13 +1,20 @@
 """`./run` on a machine that has Python and nothing else."""
 
+import argparse
+import errno
+import fcntl
 import importlib.util
+import os
+import shutil
+import socket
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 import pytest
 
-from dev import bootstrap
+from dev import arguments, bootstrap, ports
 from dev.paths import ROOT
 
 # The Python under the virtual environment: none of our packages are there.
@@ -21,6 +28,111 @@ def empty_lock(tmp_path, monkeypatch):
     lock = tmp_path / "requirements.txt"
     lock.write_text("# nothing\n")
     return lock
+
+
+@pytest.fixture(scope="module")
+def clone(tmp_path_factory) -> Path:
+    """As much of a fresh clone as a refusal may need."""
+    folder = tmp_path_factory.mktemp("clone")
+    for name in ("run", "pyproject.toml", "dev", "tests/bench/__init__.py", "tests/bench/options.py"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (shutil.copytree if (ROOT / name).is_dir() else shutil.copy)(ROOT / name, folder / name)
+    (folder / "a file").write_bytes(b"x")
+    os.mkfifo(folder / "pipe")
+    return folder
+
+
+def refused(clone: Path, *arguments: str) -> str:
+    """What `./run` says; it says one line, and has made nothing."""
+    done = subprocess.run(
+        [*BARE, clone / "run", *arguments], cwd=clone, capture_output=True, text=True, check=False, timeout=20, stdin=subprocess.DEVNULL
+    )
+    assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
+    assert not (clone / ".state").exists()
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        ("demo --port 70000", "from 1 to 65535"),
+        ("demo --port 0", "from 1 to 65535"),
+        ("demo --port -1", "from 1 to 65535"),
+        ("demo --port 8_443", "from 1 to 65535"),
+        ("demo --port", "--port"),
+        ("demo --origin a.example", "an origin is https://name"),
+        ("demo --json", "--once FILE"),
+        ("demo --once absent", "absent cannot be read: No such file"),
+        ("demo --once= --json", "without a name"),
+        ("demo --once dev", "dev is a folder"),
+        ("demo --once pipe", "pipe is no plain file"),
+        ("demo --once /dev/null", "/dev/null is no plain file"),
+        ("demo --once run/x", "Not a directory"),
+        ("demo --once pyproject.toml --port 8443", "--port and --origin do not go with it"),
+        ("demo --once pyproject.toml --origin https://a.example", "--port and --origin do not go with it"),
+        ("demo now", "not known: now"),
+        ("test tests/absent", "no tests/absent among the tests"),
+        ("test -x tests/bench/absent.py::test_a", "no tests/bench/absent.py"),
+        ("test absent.py", "no absent.py"),
+        ("bench --nonsense", "--nonsense"),
+        ("bench --size 0", "from 1 on"),
+        ("bench --rounds -1", "rounds"),
+        ("bench --targets sluice,absent", "no such target: absent"),
+        ("lint all", "not known: all"),
+        ("docs all", "not known: all"),
+        ("lock --nonsense", "not known: --nonsense"),
+        ("deom", "demo"),
+        ("--nonsense", "COMMAND"),
+    ],
+)
+def test_what_cannot_work_is_refused_in_one_line_before_anything_is_made(clone, arguments, said):
+    assert said in refused(clone, *arguments.split(" "))
+
+
+def test_a_demo_on_a_port_in_use_names_the_option_that_cures_it(clone):
+    with socket.create_server(("127.0.0.1", 0)) as taken:
+        port = str(taken.getsockname()[1])
+        assert f"port {port} is in use; choose another with --port" in refused(clone, "demo", "--port", port)
+
+
+def test_a_second_demo_is_told_of_the_first_and_not_of_its_port(tmp_path, monkeypatch):
+    monkeypatch.setattr(arguments, "STATE", tmp_path)
+    (tmp_path / "demo").mkdir()
+    options = argparse.Namespace(once=None, json=False, port=None, origin=[])
+    with (tmp_path / "demo" / "in-use").open("w") as handle:
+        fcntl.flock(handle, fcntl.LOCK_EX)
+        with pytest.raises(argparse.ArgumentTypeError, match="it is running already"):
+            arguments.check_demo(options)
+
+
+def test_a_port_and_a_file_that_this_user_may_not_have_are_told_as_that(monkeypatch):
+    """The tests may be run by root, who may have everything."""
+
+    def denied(*_):
+        raise PermissionError(errno.EACCES, "Permission denied")
+
+    monkeypatch.setattr(ports, "_bind", denied)
+    monkeypatch.setattr(arguments, "check_not_running", lambda state: None)
+    with pytest.raises(argparse.ArgumentTypeError, match="port 80 is not for everybody; choose one from 1024 on"):
+        arguments.check_demo(argparse.Namespace(once=None, json=False, port=80, origin=[]))
+    monkeypatch.setattr(os, "open", denied)
+    with pytest.raises(argparse.ArgumentTypeError, match="secret cannot be read: Permission denied"):
+        arguments.check_file("secret")
+
+
+@pytest.mark.parametrize("option", ["--version", "-V"])
+def test_run_says_which_version_it_is(clone, option):
+    done = subprocess.run([*BARE, clone / "run", option], capture_output=True, text=True, check=True)
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    assert done.stdout == f"{project['name']} {project['version']}\n"
+
+
+def test_a_path_of_a_test_is_known_however_it_is_written():
+    here = "tests/stack/test_bootstrap.py"
+    given = [f"./{here}::test_x", str(ROOT / here), "tests/", "-k", "tests_of_mine", "-p", "no:django", "--junitxml", "/tmp/x.xml"]
+    paths, options = arguments.split_tests(given)
+    assert paths == [f"{here}::test_x", here, "tests"]
+    assert options == given[3:]
 
 
 @pytest.mark.parametrize("arguments", [[], ["help"], ["--help"]])

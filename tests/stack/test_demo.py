@@ -3,7 +3,6 @@
 import json
 import os
 import signal
-import socket
 import subprocess
 import sys
 import time
@@ -13,7 +12,10 @@ import psutil
 import pytest
 
 from dev import once
+from dev.client import Client
 from dev.paths import ROOT
+from dev.stack import Stack
+from tests.waiting import wait_for
 
 STARTER = """
 import sys, time
@@ -50,13 +52,6 @@ def test_once_sends_a_file_checks_everything_and_reports_it(tmp_path, file):
     assert {name.split()[0] for name in result["web_tier_bytes_written"]} == {"nginx", "web_app"}
 
 
-def test_once_without_a_file_fails_and_says_why(tmp_path):
-    command = [sys.executable, ROOT / "run", "demo", "--once", tmp_path / "absent"]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 1
-    assert "is not a file" in done.stderr
-
-
 def test_once_notices_when_other_bytes_are_stored(stack, file, tmp_path, monkeypatch):
     other = tmp_path / "other"
     other.write_bytes(b"other")
@@ -80,13 +75,15 @@ def test_once_notices_a_web_tier_that_writes(stack, file, monkeypatch):
         once.send_once(stack, file)
 
 
-def test_demo_on_a_port_in_use_names_the_option_that_cures_it():
-    with socket.create_server(("127.0.0.1", 0)) as taken:
-        port = str(taken.getsockname()[1])
-        command = [sys.executable, ROOT / "run", "demo", "--port", port]
-        done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "--port" in done.stderr
+def test_the_demos_stack_files_receipts_that_nobody_handed_in_and_stops_that_too(tmp_path):
+    with Stack(tmp_path / "state", reconcile_every=1) as own:
+        client = Client(own.edge_port, own.keys.edge_ca, own.api_key)
+        grant = client.new_grant(own.collection)
+        assert client.put(grant["token"], b"content").status == 201
+        state = lambda: client.call("GET", f"/api/v1/uploads/{grant['id']}").json()["state"]  # noqa: E731
+        wait_for(lambda: state() == "complete")
+        (pid,) = own.pids("reconcile")
+    assert not lives(pid)
 
 
 @pytest.mark.parametrize("how", [signal.SIGINT, signal.SIGKILL])
@@ -108,11 +105,3 @@ def lives(pid: int) -> bool:
         return psutil.Process(pid).status() != psutil.STATUS_ZOMBIE
     except psutil.NoSuchProcess:
         return False
-
-
-@pytest.mark.parametrize("origin", ["https://a.example/", "a.example", 'https://a" 1; "b', "null", "*", "https://*.example"])
-def test_an_origin_that_is_none_is_refused_and_reaches_no_configuration(origin):
-    command = [sys.executable, ROOT / "run", "demo", "--origin", origin]
-    done = subprocess.run(command, capture_output=True, text=True, check=False)
-    assert done.returncode == 2
-    assert "an origin is https://name" in done.stderr
