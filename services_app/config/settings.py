@@ -75,8 +75,8 @@ NAS_ROOT = Path(env.required("NAS_ROOT", "Point it at the mounted NAS folder, th
 UPLOAD_MAX_SIZE = env.integer("UPLOAD_MAX_SIZE", 1 << 40, least=1)  # bytes
 UPLOAD_MAX_CONCURRENT = env.integer("UPLOAD_MAX_CONCURRENT", 32, least=1)
 UPLOAD_MIN_RATE = env.integer("UPLOAD_MIN_RATE", 4096)  # bytes a second; 0 switches it off
-UPLOAD_MIN_RATE_WINDOW = env.integer("UPLOAD_MIN_RATE_WINDOW", 60, least=1)  # seconds
-UPLOAD_IDLE_TIMEOUT = env.integer("UPLOAD_IDLE_TIMEOUT", 60, least=1)  # seconds
+UPLOAD_MIN_RATE_WINDOW = env.integer("UPLOAD_MIN_RATE_WINDOW", 600, least=1)  # seconds that a sender may be behind it
+UPLOAD_IDLE_TIMEOUT = env.integer("UPLOAD_IDLE_TIMEOUT", 300, least=1)  # seconds
 UPLOAD_DEADLINE = env.integer("UPLOAD_DEADLINE", 86400, least=1)  # seconds for one request
 UPLOAD_EXPIRY = env.integer("UPLOAD_EXPIRY", 604800, least=1)  # seconds that an upload waits for its sender
 UPLOAD_SPACE_RESERVE = env.integer("UPLOAD_SPACE_RESERVE", 1 << 30)  # bytes kept free on the NAS

@@ -16,9 +16,10 @@ from http import HTTPStatus
 
 from django.http import HttpResponse
 
-from .body import Pace, RequestBody
+from .body import RequestBody
 from .errors import Problem
 from .headers import body_length
+from .pace import Pace
 
 # What is left of a short body is read before the answer, if it is there.
 _SHORT = 1 << 20  # bytes

@@ -12,9 +12,10 @@ from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
 from . import actions, concat, ends, errors, headers, itself, policies, recover, render, takeover, writers
-from .body import Pace, RequestBody
+from .body import RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
+from .pace import Pace
 from .protocols import ietf, tus, whole
 from .receive import Append, receive
 from .states import State

@@ -9,26 +9,16 @@ come. Both are guarded by the version that they were measured with; another one'
 import contextlib
 import time
 from collections.abc import Iterator
-from dataclasses import dataclass
 
 import gunicorn
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, ParseException
 
 from .errors import BodyCutOff, DeadlinePassed, Problem, RequestMalformed, TooSlow
+from .pace import Allowance, Pace
 
 _DIRECT_WITH = (27,)  # major versions of gunicorn whose internals are known here
 _FLUSH_AFTER = 1.0  # seconds: what came in is handed on by then, however little it is
-
-
-@dataclass(frozen=True, slots=True)
-class Pace:
-    """How slow a sender may be. Seconds and bytes a second; a `min_rate` of 0 switches the minimum off."""
-
-    idle_timeout: float
-    min_rate: int
-    window: float
-    deadline: float
 
 
 class RequestBody:
@@ -42,7 +32,6 @@ class RequestBody:
     def __init__(self, environ: dict, length: int | None, pace: Pace):
         self.length, self.received = length, 0
         self._broken_off: Problem | None = None
-        self._pace = pace
         self._input = environ["wsgi.input"]
         self.connection = environ.get("gunicorn.socket")
         if self.connection is not None:
@@ -55,8 +44,7 @@ class RequestBody:
         elif length is None and isinstance(reader, ChunkedReader):
             self._pieces, self._piece = reader.parser, memoryview(b"")
         self._deadline = time.monotonic() + pace.deadline
-        self._waited = self._window_waited = 0.0
-        self._window_start = 0
+        self._allowance = Allowance(pace)
 
     def fill(self, buffer: memoryview) -> int:
         """Receive into `buffer` until it is full, the body ends, or about a second has passed; return the count.
@@ -74,7 +62,9 @@ class RequestBody:
                 now = time.monotonic()
                 count += got
                 self.received += got
-                self._check_pace(now, now - before)
+                if now > self._deadline:
+                    raise DeadlinePassed
+                self._allowance.spend(now - before, got)
             except Problem as exc:
                 if count == 0:
                     raise
@@ -88,7 +78,7 @@ class RequestBody:
         """Drop what is left, if that is at most `most` bytes and comes within `seconds`. Whether the body is at its end then."""
         if self.length is not None and self.length - self.received > most:
             return False
-        self._pace = Pace(idle_timeout=seconds, min_rate=0, window=seconds, deadline=seconds)
+        self._allowance = Allowance(Pace(idle_timeout=seconds, min_rate=0, window=seconds, deadline=seconds))
         self._deadline = time.monotonic() + seconds
         if self.connection is not None:
             self.connection.settimeout(seconds)
@@ -152,16 +142,6 @@ class RequestBody:
         held = self._input.buf.getvalue() + reader.unreader.take_buffered()
         reader.length = 0
         return held[: self.length]
-
-    def _check_pace(self, now: float, waited: float) -> None:
-        if now > self._deadline:
-            raise DeadlinePassed
-        self._waited += waited
-        span = self._waited - self._window_waited
-        if self._pace.min_rate and span >= self._pace.window:
-            if self.received - self._window_start < self._pace.min_rate * span:
-                raise TooSlow
-            self._window_waited, self._window_start = self._waited, self.received
 
 
 @contextlib.contextmanager

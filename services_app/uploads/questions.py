@@ -11,9 +11,10 @@ from services_app.tokens.claims import Claims
 
 from . import actions, envelopes, errors, headers, itself, media, policies, render, takeover
 from .answers import problem_response
-from .body import Pace, RequestBody
+from .body import RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
+from .pace import Pace
 from .protocols import ietf, tus
 from .states import RUNNING, State
 from .tidy import tidying

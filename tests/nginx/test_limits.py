@@ -1,9 +1,12 @@
 """Limits per address, and how long silence may last. Clients of these tests have addresses of their own."""
 
+import re
 import threading
+import time
 
 import pytest
 
+from dev.paths import ROOT
 from tests.nginx.rig import TOKEN, TREE, Answer, Rig, altered
 from tests.waiting import wait_for
 
@@ -65,7 +68,7 @@ def hasty(binary, pki, tmp_path_factory):
     tree = altered(TREE, folder / "tree", {})
     for file in ("snippets/timeouts.conf", "conf.d/uploads.conf", "conf.d/authorize.conf"):
         text = (tree / file).read_text()
-        for patience in ("15s", "75s", "60s", "120s", "600s", "10s"):
+        for patience in ("15s", "330s", "60s", "120s", "600s", "10s"):
             text = text.replace(f" {patience};", " 1s;")
         (tree / file).write_text(text)
     for file in ("snippets/limits.conf", "conf.d/web.conf"):
@@ -89,6 +92,31 @@ def test_a_sender_that_falls_silent_is_cut_off_and_never_looks_complete(impatien
     wait_for(lambda: impatient.uploads.requests[0].cut_off, 10)
     assert impatient.uploads.requests[0].size == 1
     assert impatient.log_lines()[-1]["status"] == "408"
+
+
+def test_a_pipe_may_be_silent_for_longer_than_anything_else_may(rig, binary, pki, tmp_path):
+    """Every other patience is a second; the sender pauses for two and goes on."""
+    tree = altered(TREE, tmp_path / "tree", {})
+    for file in ("snippets/timeouts.conf", "conf.d/uploads.conf"):
+        text = re.sub(r"(?<!body)_timeout \d+s;", "_timeout 1s;", (tree / file).read_text())
+        (tree / file).write_text(text)
+    with Rig(tmp_path / "rig", binary, pki, tree) as patient, patient.connect() as connection:
+        connection.sendall(HEAD)
+        wait_for(lambda: patient.uploads.requests)
+        time.sleep(2.5)
+        connection.sendall(b"234567890")
+        assert b" 200 " in connection.recv(100)
+
+
+def test_nginx_is_silent_for_longer_than_the_services_tier_is():
+    """The side that can give a reason speaks first, and the documents tell both numbers."""
+    (nginx,) = re.findall(r"client_body_timeout (\d+)s;", (TREE / "snippets" / "timeouts.conf").read_text())
+    (idle,) = re.findall(r"^#UPLOAD_IDLE_TIMEOUT=(\d+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    (window,) = re.findall(r"^#UPLOAD_MIN_RATE_WINDOW=(\d+)$", (ROOT / ".env.example").read_text(), re.MULTILINE)
+    assert 240 <= int(idle) < int(nginx) and int(idle) < int(window)
+    operations, api = ((ROOT / "docs" / name).read_text() for name in ("operations.md", "upload-api.md"))
+    assert f"{idle} s at a time (`UPLOAD_IDLE_TIMEOUT`)" in operations and f"nginx waits {nginx} s" in operations
+    assert f"{window} s behind" in operations and f"`UPLOAD_IDLE_TIMEOUT` ({idle} s)" in api
 
 
 def test_headers_that_trickle_in_are_cut_off(impatient):

@@ -162,7 +162,8 @@ def received(body, claims, new, *, final=True, checksums=()):
 
 def request_body(content: bytes, length: int | None = None, **pace):
     """A RequestBody over bytes that are all there, as under an unknown WSGI server."""
-    from services_app.uploads.body import Pace, RequestBody
+    from services_app.uploads.body import RequestBody
+    from services_app.uploads.pace import Pace
 
     given = {"idle_timeout": 5, "min_rate": 0, "window": 60, "deadline": 60, **pace}
     return RequestBody({"wsgi.input": io.BytesIO(content)}, len(content) if length is None else length, Pace(**given))

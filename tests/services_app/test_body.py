@@ -11,8 +11,9 @@ from gunicorn.http.body import Body, LengthReader
 from gunicorn.http.unreader import SocketUnreader
 
 from services_app.uploads import body as module
-from services_app.uploads.body import Pace, RequestBody
+from services_app.uploads.body import RequestBody
 from services_app.uploads.errors import BodyCutOff, DeadlinePassed, TooSlow
+from services_app.uploads.pace import Allowance, Pace
 
 PATIENT = Pace(idle_timeout=5, min_rate=0, window=60, deadline=60)
 
@@ -182,7 +183,35 @@ def test_a_slow_store_does_not_count_against_the_sender(wire, monkeypatch):
     assert body.received == 1000
 
 
-def test_a_minimum_rate_looks_at_each_window_and_not_at_the_average(wire, monkeypatch):
+PIPE = Pace(idle_timeout=300, min_rate=4096, window=600, deadline=1e9)  # as the settings have it
+
+
+@pytest.mark.parametrize(
+    ("turns", "ends"),
+    [
+        ([(0, 1 << 20), (120, 1 << 20)] * 5, None),  # silent for two minutes, then a lot, again and again
+        ([(250, 1 << 20)] * 20, None),  # a block of a slow compressor every four minutes
+        ([(290, 4 << 20)], None),  # nothing at first
+        ([(1, 4096)] * 10_000, None),
+        ([(1, 1)] * 10_000, 600),  # a drip
+        ([(0, 1 << 30)] + [(1, 1)] * 10_000, 600),  # what was fast once pays for no dripping later
+        ([(100, 4096)] * 20, 606),
+    ],
+)
+def test_a_pipe_that_pauses_goes_on_and_a_sender_that_drips_does_not(turns, ends):
+    allowance, waited = Allowance(PIPE), 0
+    for seconds, count in turns:
+        waited += seconds
+        try:
+            allowance.spend(seconds, count)
+        except TooSlow:
+            break
+    else:
+        waited = None
+    assert waited == ends if ends is None else ends <= waited <= ends + 100
+
+
+def test_a_minimum_rate_does_not_look_at_the_average_of_all(wire, monkeypatch):
     sender, receiver = wire
     clock = Clock(monkeypatch)
     body, _ = request(receiver, 100_000, Pace(idle_timeout=5, min_rate=100, window=10, deadline=1e9))

@@ -10,8 +10,9 @@ from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import SocketUnreader
 
 from services_app.uploads import body as module
-from services_app.uploads.body import Pace, RequestBody
+from services_app.uploads.body import RequestBody
 from services_app.uploads.errors import BodyCutOff, DeadlinePassed, RequestMalformed, TooSlow
+from services_app.uploads.pace import Pace
 
 PATIENT = Pace(idle_timeout=5, min_rate=0, window=60, deadline=60)
 
