@@ -5,10 +5,27 @@ import os
 import sys
 from pathlib import Path
 
-if __name__ == "__main__":
+
+def main() -> None:
     # Packages are imported by their full name, so the parent is the root, not this folder.
     sys.path[0] = str(Path(__file__).resolve().parent.parent)
     os.environ.setdefault("DJANGO_SETTINGS_MODULE", "services_app.config.settings")
-    from django.core.management import execute_from_command_line
 
-    execute_from_command_line(sys.argv)
+    from django.core.exceptions import ImproperlyConfigured
+    from django.core.management import execute_from_command_line
+    from django.db.utils import OperationalError, ProgrammingError
+
+    try:
+        execute_from_command_line(sys.argv)
+    except ImproperlyConfigured as exc:
+        sys.exit(f"services_app does not start: {exc}")
+    except (OperationalError, ProgrammingError) as exc:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"services_app's database cannot be used: {exc}. Is it there and free, and has manage.py migrate been run?")
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+if __name__ == "__main__":
+    main()

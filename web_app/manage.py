@@ -14,11 +14,18 @@ def main() -> None:
 
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
+    from django.db.utils import OperationalError, ProgrammingError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
         sys.exit(f"web_app does not start: {exc}")
+    except (OperationalError, ProgrammingError) as exc:
+        if "--traceback" in sys.argv:
+            raise
+        sys.exit(f"web_app's database cannot be used: {exc}. Is it there and free, and has manage.py migrate been run?")
+    except KeyboardInterrupt:
+        sys.exit(130)
 
 
 if __name__ == "__main__":

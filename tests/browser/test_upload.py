@@ -68,13 +68,6 @@ def test_several_files_are_all_stored_and_never_more_than_two_are_under_way(uplo
     expect(uploads.page.locator("#files-summary")).to_have_text("5 of 5 stored")
 
 
-def test_an_empty_file_is_stored_too(uploads):
-    uploads.upload("demo", small("empty.dat", b""))
-    row = uploads.row("empty.dat")
-    row.expect_stored()
-    assert row.digest == hashlib.sha256(b"").hexdigest()
-
-
 @pytest.mark.parametrize("name", ["Grüße (ärztlich) 100 %.zip", "日本語 'x'*.zip", 'a;b="c".zip'])
 def test_a_name_with_other_characters_arrives_as_it_is_written(uploads, stack, name):
     uploads.upload("demo", small(name))

@@ -40,6 +40,9 @@ class UploadPage:
     def question(self) -> Locator:
         return self.page.get_by_role("dialog", name="Discard what has arrived?")
 
+    def question_about_empty(self) -> Locator:
+        return self.page.locator("dialog#empty")
+
     def discard(self) -> None:
         """The one upload that an earlier page left unfinished."""
         self.page.locator("#unfinished").get_by_role("button", name="Discard").click()

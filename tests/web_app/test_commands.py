@@ -60,7 +60,9 @@ def test_api_key_is_printed_once_and_opens_the_api(person, capsys):
     assert datetime.timedelta(days=29) < lasts <= datetime.timedelta(days=30)
 
 
-@pytest.mark.parametrize("arguments", [["nobody"], ["ada", "--days", "0"], ["ada", "--days", "9999"]])
+@pytest.mark.parametrize(
+    "arguments", [["nobody"], ["ada", "--days", "0"], ["ada", "--days", "9999"], ["ada", "--label", "x" * 81]]
+)
 def test_api_key_for_nobody_or_for_ever_is_refused(person, arguments):
     with pytest.raises(CommandError):
         call_command("create_api_key", *arguments)

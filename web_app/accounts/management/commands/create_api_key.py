@@ -6,7 +6,7 @@ from django.core.management.base import BaseCommand, CommandError
 from django.utils import timezone
 
 from web_app.accounts import api_keys
-from web_app.accounts.models import User
+from web_app.accounts.models import ApiKey, User
 from web_app.audit.record import COMMAND
 
 
@@ -24,6 +24,8 @@ class Command(BaseCommand):
             raise CommandError(
                 "There is no active user of that name. Make one: manage.py createsuperuser, or in the admin."
             )
+        if len(label) > ApiKey.label.field.max_length:
+            raise CommandError(f"--label takes at most {ApiKey.label.field.max_length} characters.")
         if not 1 <= days <= 3650:
             raise CommandError("--days must be between 1 and 3650.")
         expires_at = timezone.now() + datetime.timedelta(days=days)

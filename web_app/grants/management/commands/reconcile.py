@@ -9,6 +9,8 @@ from web_app.grants.reconcile import reconcile
 from web_app.storage.errors import StorageError
 from web_app.storage.internal_api import internal_api
 
+_DAY = 86400
+
 
 class Command(BaseCommand):
     help = "Ask the services tier about grants whose receipt never came; mark them complete or expired. Prints counts."
@@ -22,8 +24,8 @@ class Command(BaseCommand):
         if every is None:
             self._round()
             return
-        if every < 1:
-            raise CommandError("--every takes a number of seconds, at least 1.")
+        if not 1 <= every <= _DAY:
+            raise CommandError("--every takes a number of seconds, from 1 to 86400 (a day).")
         while True:
             close_old_connections()
             try:

@@ -1,6 +1,7 @@
-// The question before bytes that have arrived are given up: of all that can be done on this page, only this cannot be made good.
+// The question before bytes that have arrived are given up.
 
 import { atStake } from "./messages.js";
+import { answerTo } from "./question.js";
 
 const WORTH_ASKING = 1 << 20;       // bytes; fewer are soon sent again
 
@@ -16,26 +17,7 @@ export async function mayGiveUp(dialog, transfer) {
   return meant && !isOver();
 }
 
-/**
- * Asks in `dialog`. Resolves to whether the person means it; Escape, or any other way out of it, keeps everything.
- * It goes away by itself when `signal` aborts, as there is nothing left to be asked then.
- */
-export function mayDiscard(dialog, text, signal) {
-  const close = () => dialog.close();
-  signal?.addEventListener("abort", close);
-  dialog.querySelector("[data-part=text]").textContent = text;
-  dialog.returnValue = "";
-  dialog.addEventListener("click", ignoreSecond);
-  dialog.showModal();
-  return new Promise((resolve) => {
-    dialog.addEventListener("close", () => {
-      signal?.removeEventListener("abort", close);
-      resolve(dialog.returnValue === "discard");
-    }, { once: true });
-  });
-}
-
-/** The second click of two was meant for the button that opened the dialog. */
-function ignoreSecond(event) {
-  if (event.detail > 1) event.preventDefault();
+/** Asks in `dialog`. Resolves to whether the person means it; any way out of it but one keeps everything. */
+export async function mayDiscard(dialog, text, signal) {
+  return (await answerTo(dialog, text, signal)) === "discard";
 }

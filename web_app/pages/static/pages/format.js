@@ -14,6 +14,11 @@ export function size(bytes) {
   return `${value < 100 ? trimZero(value.toFixed(1)) : Math.round(value)} ${UNITS[unit]}`;
 }
 
+/** The same of a whole file: nothing is worth a word. */
+export function fileSize(bytes) {
+  return bytes === 0 ? "Empty (0 bytes)" : size(bytes);
+}
+
 /** "342,884,352 bytes" in the reader's own grouping. */
 export function exactBytes(bytes) {
   return `${bytes.toLocaleString()} ${bytes === 1 ? "byte" : "bytes"}`;
@@ -21,7 +26,7 @@ export function exactBytes(bytes) {
 
 /** "327 MiB (342,884,352 bytes)"; a size that is told in bytes anyway is told once. */
 export function sizeInFull(bytes) {
-  return bytes < 1024 ? size(bytes) : `${size(bytes)} (${exactBytes(bytes)})`;
+  return bytes < 1024 ? fileSize(bytes) : `${size(bytes)} (${exactBytes(bytes)})`;
 }
 
 /** Bytes taken beside a total: both in the total's unit, with a fixed number of digits, so that the text does not jump. */

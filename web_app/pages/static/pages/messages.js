@@ -216,6 +216,7 @@ export function describe(transfer) {
   });
   if (state === "waiting") return { title: explainWait(problem), text: "" };
   if (state === "cancelled" && transfer.unknown) return CANCELLED_UNSEEN;
+  if (state === "stored" && file.size === 0) return { title: "Stored and verified: an empty file", text: noteOn(transfer) };
   const done = state === "comparing" && transfer.compared > 0 ? ` (${size(transfer.compared)} agree)` : "";
   return { title: `${STATES[state]}${done}`, text: noteOn(transfer) };
 }

@@ -1,7 +1,7 @@
 // One file's row: shows a Transfer and offers what can be done about it. The markup is the page's <template id="file-row">.
 
 import {
-  displayName, exactBytes, percent, size, sizeInFull, sizeOf, speed, splitTail, timeLeft,
+  displayName, exactBytes, fileSize, percent, sizeInFull, sizeOf, speed, splitTail, timeLeft,
 } from "./format.js";
 import { showTime } from "./history.js";
 import { describe, safeOf, standing } from "./messages.js";
@@ -31,7 +31,7 @@ export class Row {
     this.#parts.name.title = shown;
     this.#parts.head.textContent = head;
     this.#parts.tail.textContent = tail;
-    this.#parts.size.textContent = size(bytes);
+    this.#parts.size.textContent = fileSize(bytes);
     this.#parts.size.title = exactBytes(bytes);
     this.#parts.collection.textContent = transfer.collection.title;
     this.#parts.bar.setAttribute("aria-label", `Bytes taken of ${shown}`);

@@ -6,6 +6,7 @@ import { chosenCollection, collectionInputs, collectionOf } from "./collections.
 import { enableCopying } from "./copy.js";
 import { mayDiscard, mayGiveUp } from "./discard.js";
 import { acceptFiles } from "./drop.js";
+import { askAboutEmpty, leftOut } from "./empty.js";
 import { displayName, percent } from "./format.js";
 import { Hasher } from "./hasher.js";
 import { localTimes, refreshHistory } from "./history.js";
@@ -41,14 +42,16 @@ acceptFiles({
   take: (files, folders) => {
     // Chromium looks at a file's size and date only now; what is done to it after it was chosen then counts as a change.
     for (const file of files) file.slice(0, 0);
-    taking = taking.catch(() => {}).then(() => take(files, folders));
+    inTurn(() => take(files, folders));
   },
 });
 enableCopying(document, announce);
 localTimes(document);
 
 for (const choice of collectionInputs()) choice.addEventListener("change", showHeld);
-byId("held-start").addEventListener("click", () => start(held.splice(0)).focus());
+byId("held-start").addEventListener("click", () => inTurn(async () => {
+  (await start(held.splice(0)) ?? byId("file-input")).focus();
+}));
 byId("held-drop").addEventListener("click", () => {
   held.length = 0;
   showHeld();
@@ -67,6 +70,10 @@ document.addEventListener("visibilitychange", () => {
   if (!document.hidden) comeBack();
 });
 byId("preparing").remove();
+
+function inTurn(step) {
+  taking = taking.catch(() => {}).then(step);
+}
 
 /** From another tab, where the person may have signed in again, or gone on with what is listed here. */
 function comeBack() {
@@ -87,7 +94,7 @@ async function take(files, folders) {
     if (!(await goOn(file))) fresh.push(file);
   }
   if (chosenCollection() !== null) {
-    if (held.length + fresh.length > 0) start([...held.splice(0), ...fresh]);
+    if (held.length + fresh.length > 0) await start([...held.splice(0), ...fresh]);
     return;
   }
   if (fresh.length === 0) return;
@@ -140,13 +147,16 @@ async function goOn(file) {
   return true;
 }
 
-function start(files) {
+/** The first row, or undefined where the person left all files out. */
+async function start(chosen) {
   const collection = chosenCollection();
-  const entered = files.map((file) => enter(new Transfer(file, collection, tools)));
   showHeld();
+  const [files, empty] = await askAboutEmpty(byId("empty"), chosen);
+  if (empty.length > 0) notify(leftOut(empty));
+  const [first] = files.map((file) => enter(new Transfer(file, collection, tools)));
   showList();
-  entered[0].element.scrollIntoView({ block: "nearest" });
-  return entered[0];
+  first?.element.scrollIntoView({ block: "nearest" });
+  return first;
 }
 
 function refuse(transfer, code) {

@@ -1,0 +1,67 @@
+"""manage.py of both apps: what cannot work is told in one line, and never as a traceback."""
+
+import os
+import subprocess
+import sys
+
+import pytest
+
+from dev import environments, pki
+from dev.paths import ROOT
+
+APPS = ("web_app", "services_app")
+
+
+@pytest.fixture(scope="module")
+def places(tmp_path_factory) -> dict[str, dict[str, str]]:
+    """Each app's environment: complete, and its database made by nobody yet."""
+    folder = tmp_path_factory.mktemp("manage")
+    keys = pki.Pki(folder / "pki")
+    for name in ("web_app/static", "services_app", "nas"):
+        (folder / name).mkdir(parents=True)
+    web = environments.web(
+        keys, state=folder / "web_app", bind=f"unix:{folder}/web.sock", public_url="https://localhost", services_url="https://127.0.0.1:1"
+    )
+    services = environments.services(
+        keys, state=folder / "services_app", nas=folder / "nas", uploads_bind="127.0.0.1:1", control_bind="127.0.0.1:2"
+    )
+    return {"web_app": web, "services_app": {**services, "LISTENER": "control"}}
+
+
+def said(environment: dict[str, str], app: str, *arguments: str) -> str:
+    """The one line on stderr with which a command ends that cannot work."""
+    command = [sys.executable, ROOT / app / "manage.py", *arguments]
+    done = subprocess.run(command, cwd="/", env=environment, capture_output=True, text=True, check=False)
+    assert done.returncode != 0 and done.stderr.count("\n") == 1, done.stderr
+    return done.stderr
+
+
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        ("web_app", "create_api_key ada"),
+        ("web_app", "create_collection x --title X"),
+        ("web_app", "reconcile"),
+        ("services_app", "init_store"),
+        ("services_app", "recover"),
+        ("services_app", "verify_ledger"),
+    ],
+)
+def test_a_database_that_was_never_made_is_told_with_its_cure(places, app, command):
+    assert "manage.py migrate" in said(places[app], app, *command.split())
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_setting_that_is_missing_is_told_with_its_cure(app):
+    assert "is not set. Set" in said({"PATH": os.environ["PATH"]}, app, "check")
+
+
+@pytest.mark.parametrize("app", APPS)
+def test_a_folder_for_the_database_that_is_away_is_told(places, app, tmp_path):
+    here = {**places[app], "STATE_DIR": str(tmp_path / "away"), "DATABASE_URL": f"sqlite:///{tmp_path}/away/x.sqlite3"}
+    assert "database cannot be used" in said(here, app, "reconcile" if app == "web_app" else "recover")
+
+
+@pytest.mark.parametrize("every", ["0", "-5", "99999999999999"])
+def test_a_pause_that_cannot_be_waited_for_is_refused_before_the_first_round(places, every):
+    assert "--every takes" in said(places["web_app"], "web_app", "reconcile", "--every", every)
