@@ -2,6 +2,7 @@
 
 import inspect
 import re
+import sys
 from enum import Enum
 
 from dev.paths import ROOT
@@ -50,7 +51,12 @@ allows (normally one).
 
 
 def main() -> int:
-    TARGET.write_text(render())
+    try:
+        text = render()
+    except ValueError as wrong:
+        print(f"./run docs: {wrong}", file=sys.stderr)
+        return 1
+    TARGET.write_text(text)
     print(f"  {TARGET.relative_to(ROOT)}")
     return 0
 

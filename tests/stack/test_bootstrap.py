@@ -14,7 +14,7 @@ from pathlib import Path
 
 import pytest
 
-from dev import arguments, bootstrap, ports
+from dev import arguments, bootstrap, lock, nginx, ports
 from dev.paths import ROOT
 
 # The Python under the virtual environment: none of our packages are there.
@@ -25,9 +25,9 @@ BARE = [sys._base_executable, "-E", "-s"]
 def empty_lock(tmp_path, monkeypatch):
     monkeypatch.setattr(bootstrap, "STATE", tmp_path / "state")
     monkeypatch.setattr(bootstrap, "ROOT", tmp_path)
-    lock = tmp_path / "requirements.txt"
-    lock.write_text("# nothing\n")
-    return lock
+    requirements = tmp_path / "requirements.txt"
+    requirements.write_text("# nothing\n")
+    return requirements
 
 
 @pytest.fixture(scope="module")
@@ -118,6 +118,20 @@ def test_a_port_and_a_file_that_this_user_may_not_have_are_told_as_that(monkeypa
     monkeypatch.setattr(os, "open", denied)
     with pytest.raises(argparse.ArgumentTypeError, match="secret cannot be read: Permission denied"):
         arguments.check_file("secret")
+
+
+def test_an_nginx_that_is_chosen_and_none_is_told_as_that(tmp_path, monkeypatch):
+    for text, mode in (("#!/bin/sh\n", 0o755), ("no program", 0o755), ("", 0o644)):
+        (tmp_path / "nginx").write_text(text)
+        (tmp_path / "nginx").chmod(mode)
+        monkeypatch.setenv("SLUICE_NGINX", str(tmp_path / "nginx"))
+        with pytest.raises(bootstrap.Missing, match="is no nginx 1.22 or newer"):
+            nginx.find()
+
+
+def test_a_lock_that_cannot_be_made_is_told_as_that():
+    with pytest.raises(bootstrap.Missing, match="could not be resolved"):
+        lock._run(["false"], "x.in could not be resolved")
 
 
 @pytest.mark.parametrize("option", ["--version", "-V"])
