@@ -10,9 +10,10 @@ _BIN = Path(sys.prefix) / "bin"
 
 
 def main() -> int:
-    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=False)
-    if listed.returncode:
-        print("./run lint: needs git and a clone: which files are ours is asked of it", file=sys.stderr)
+    try:
+        listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, check=True)
+    except (OSError, subprocess.CalledProcessError):
+        print("./run lint: needs git and a clone, to be told which files are ours", file=sys.stderr)
         return 2
     failed = 0
     for title, command in (("ruff", [_BIN / "ruff", "check", "--quiet", "."]), ("shellcheck", _shellcheck(listed.stdout))):

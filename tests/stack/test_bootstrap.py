@@ -45,7 +45,7 @@ def clone(tmp_path_factory) -> Path:
 def refused(clone: Path, *arguments: str) -> str:
     """What `./run` says; it says one line, and has made nothing."""
     done = subprocess.run(
-        [*BARE, clone / "run", *arguments], cwd=clone, capture_output=True, text=True, check=False, timeout=20, stdin=subprocess.DEVNULL
+        [*BARE, clone / "run", *arguments], cwd=clone, capture_output=True, text=True, check=False, timeout=60, stdin=subprocess.DEVNULL
     )
     assert (done.returncode, done.stdout, done.stderr.count("\n")) == (2, "", 1), done.stderr
     assert not (clone / ".state").exists()
