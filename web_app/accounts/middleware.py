@@ -1,13 +1,36 @@
 """Who is asking: sessions that outlive long uploads, and API keys for scripts."""
 
+import logging
 import time
+
+from django.conf import settings
+from django.contrib.sessions.middleware import SessionMiddleware
 
 from web_app.accounts import api_keys
 from web_app.config.errors import ApiKeyRefused
+from web_app.config.outage import is_of_the_database
 from web_app.config.problems import problem_response
+
+logger = logging.getLogger(__name__)
 
 _RENEW_EVERY = 3600
 _LONGEST = 7 * 24 * 3600
+
+
+class KeptAnswers(SessionMiddleware):
+    """Django's sessions, but for one thing: a view's answer stays when the session that came with the request cannot be saved
+    behind it. What the view did is done. A session that begins with this answer must be saved.
+    """
+
+    def process_response(self, request, response):
+        try:
+            return super().process_response(request, response)
+        except Exception as exc:
+            came_with = request.COOKIES.get(settings.SESSION_COOKIE_NAME)
+            if not is_of_the_database(exc) or not came_with or request.session.session_key != came_with:
+                raise
+            logger.error("session_not_saved", exc_info=True)
+            return response
 
 
 class RollingSession:
@@ -45,8 +68,18 @@ class ApiKeySignIn:
             key = api_keys.find(credentials.strip()) if scheme.lower() == "bearer" else None
             if key is None:
                 return problem_response(ApiKeyRefused())
-            api_keys.note_use(key, address=request.META.get("REMOTE_ADDR") or None)
+            _note_use(key, request)
             request.user, request.api_key = key.user, key
             # No browser adds this header by itself, so there is no request to forge.
             request._dont_enforce_csrf_checks = True
         return self.get_response(request)
+
+
+def _note_use(key, request) -> None:
+    """For who looks at keys later. That it cannot be noted is no reason to refuse what was asked."""
+    try:
+        api_keys.note_use(key, address=request.META.get("REMOTE_ADDR") or None)
+    except Exception as exc:
+        if not is_of_the_database(exc):
+            raise
+        logger.error("key_use_not_noted", exc_info=True)

@@ -7,7 +7,7 @@ the try back. Keys are digests: what is typed into the name field may be a passw
 import datetime
 
 from django.db import transaction
-from django.db.models import F
+from django.db.models import F, Q
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
@@ -32,7 +32,8 @@ def take_a_try(account: str, address: str) -> None:
     now = timezone.now()
     wait = datetime.timedelta()
     with transaction.atomic():
-        SignInTries.objects.filter(window_ends_at__lte=now).delete()
+        # One that ends later than any window can was made before the clock was set back.
+        SignInTries.objects.filter(Q(window_ends_at__lte=now) | Q(window_ends_at__gt=now + WINDOW)).delete()
         for key, limit in _bounds(account, address):
             tries, _ = SignInTries.objects.select_for_update().get_or_create(
                 key=key, defaults={"count": 0, "window_ends_at": now + WINDOW}

@@ -18,7 +18,8 @@
     ├── JsonRequired            json_required           415
     ├── ReceiptInvalid          receipt_invalid         422  the signature or a claim does not hold
     ├── ReceiptMismatch         receipt_mismatch        422  a good receipt, but of something else than was granted
-    └── InternalError           internal_error          500
+    ├── InternalError           internal_error          500
+    └── DatabaseUnavailable     database_unavailable    503  its database is locked, full, read-only or away
 
 `detail` is for a person and holds numbers and our own words only, never what the client sent.
 """
@@ -134,3 +135,9 @@ class ReceiptMismatch(Problem):
 
 class InternalError(Problem):
     pass
+
+
+class DatabaseUnavailable(Problem):
+    code, status, title = "database_unavailable", 503, "Our records cannot be kept now"
+    detail = "Nothing that was told before is lost. Try again in a moment."
+    headers = {"Retry-After": "10"}
