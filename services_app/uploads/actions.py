@@ -48,13 +48,14 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
     sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
     Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
-    now, digests = timezone.now(), {algorithm: digest.hex() for algorithm, digest in new.digests}
+    now, digests = leases.now(), {algorithm: digest.hex() for algorithm, digest in new.digests}
     holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
+    holding |= leases.held() if receiving else leases.let_go()
     try:
         with transaction.atomic():
             slot, gave_way = None, []
             if new.concat != "partial":
-                slot, gave_way = policies.slot_for(claims)
+                slot, gave_way = policies.slot_for(claims, settled=True)
                 for waiting in gave_way:
                     abort(waiting, errors.Superseded.code)
             grant = _grant(claims)
@@ -65,7 +66,6 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
                 grant=grant,
                 slot=slot,
                 protocol=new.protocol,
-                lease_until=now + leases.LEASE,
                 expires_at=now + idle_life(),
                 length=new.length,
                 expected_sha256=digests.get("sha256", ""),
@@ -88,7 +88,7 @@ def idle_life() -> timedelta:
 
 def keep_lease(upload: Upload) -> None:
     """Make sure that the upload is ours still, and for a while. Raises LeaseLost."""
-    _update(upload, lease_until=timezone.now() + leases.LEASE)
+    _update(upload, **leases.held())
 
 
 def checkpoint(upload: Upload, **safe) -> None:
@@ -106,8 +106,9 @@ def wait(upload: Upload, *, problem: str = "", **safe) -> None:
 
     Raises LeaseLost.
     """
-    now = timezone.now()
-    _move(upload, State.WAITING, lease_until=now, owner="", expires_at=now + idle_life(), problem=problem, **safe)
+    ended = leases.let_go()
+    expires_at = ended["lease_until"] + idle_life()
+    _move(upload, State.WAITING, owner="", expires_at=expires_at, problem=problem, **ended, **safe)
 
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
@@ -158,7 +159,7 @@ def mark_deleted(upload: Upload) -> None:
 
 def release(upload: Upload) -> None:
     """We cannot bring it to its end now (the store is failing): whoever comes next may try."""
-    Upload.objects.filter(id=upload.id, generation=upload.generation).update(lease_until=timezone.now())
+    Upload.objects.filter(id=upload.id, generation=upload.generation).update(**leases.let_go())
 
 
 def note_refusal(claims: Claims, code: str) -> None:

@@ -37,33 +37,43 @@ def begin(request):
         return _go_on(request, upload, claims, rest.offset, whole.rest(meta), status=201)
     new, append = _parsed(request)
     policies.may_upload(claims, new.length, part=new.concat == "partial")
-    recover.settle_stale_uploads_of(claims.jti)
-    size = _body_size(meta)
+    unsettled = recover.settle_stale_uploads_of(claims.jti)
+    try:
+        upload = _begin(request, claims, new, append)
+    except errors.UploadInProgress as exc:
+        if unsettled:  # whose place it would have been
+            raise unsettled[0] from exc
+        raise
+    return _answer(request, upload, claims, status=201)
+
+
+def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> Upload:
+    size = _body_size(request.META)
     if new.concat.startswith("final;"):
         if size != 0:
             raise errors.RequestMalformed
-        upload = concat.create_final(claims, new, _base(meta))
+        upload = concat.create_final(claims, new, _base(request.META))
         request.upload_id = upload.id
-    else:
-        if size != 0 and new.protocol == Protocol.TUS:
-            tus.check_body_type(meta)
-        if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
-            raise errors.TooLarge
-        receiving = size != 0 or append.final or new.length == 0
-        upload, gave_way = actions.create(claims, new, receiving=receiving)
-        request.upload_id = upload.id
-        for waiting in gave_way:
-            with tidying(waiting):
-                current_store().discard(waiting)
-        if receiving:
-            try:
-                _receive(request, upload, claims, append)
-            except (errors.AppendTooLarge, errors.ChecksumDiffers, errors.NoSpace) as exc:
-                # Nobody was told where it is, so nobody could go on with it, and others need the space.
-                with tidying(upload.id):
-                    ends.give_up(upload, exc.code)
-                raise
-    return _answer(request, upload, claims, status=201)
+        return upload
+    if size != 0 and new.protocol == Protocol.TUS:
+        tus.check_body_type(request.META)
+    if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
+        raise errors.TooLarge
+    receiving = size != 0 or append.final or new.length == 0
+    upload, gave_way = actions.create(claims, new, receiving=receiving)
+    request.upload_id = upload.id
+    for waiting in gave_way:
+        with tidying(waiting):
+            current_store().discard(waiting)
+    if receiving:
+        try:
+            _receive(request, upload, claims, append)
+        except (errors.AppendTooLarge, errors.ChecksumDiffers, errors.NoSpace) as exc:
+            # Nobody was told where it is, so nobody could go on with it, and others need the space.
+            with tidying(upload.id):
+                ends.give_up(upload, exc.code)
+            raise
+    return upload
 
 
 @from_nginx

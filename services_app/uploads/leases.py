@@ -1,16 +1,28 @@
-"""Who may write an upload now, and is that process still there?
+"""Who may write an upload now, and is that process still there? (ADR 0017)
 
 A request holds a lease, which its process renews for as long as the request runs (writers.py), however long its sender
-or the store keep it waiting. So a lease that ran out means that the process is gone, or cut off from the database. Where
-the owner was a process of this boot and PID namespace that has ended, there is nothing to wait for.
+or the store keep it waiting. So a lease that ran out means that the process is gone, or cut off from the database.
+
+A lease ends on two clocks. On the machine and boot where it was renewed last, the monotonic clock counts, which nobody can set.
+Elsewhere the clock of the database counts, which all hosts share. No host's own time of day says whether somebody is alive.
+
+Where the owner was a process of this boot and PID namespace that has ended, there is nothing to wait for.
 """
 
+import hashlib
 import os
-from collections import Counter
+import platform
+import time
+import uuid
 from datetime import datetime, timedelta
 from functools import lru_cache
 from pathlib import Path
+from typing import NamedTuple
 from uuid import UUID
+
+from django.conf import settings
+from django.db import connection
+from django.utils import timezone
 
 from .models import Upload
 from .states import State
@@ -18,41 +30,151 @@ from .states import State
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
 
+_HOST_MARK = "host-id"  # a file in STATE_DIR
+
+
+class _Owner(NamedTuple):
+    host: str
+    boot: str
+    namespace: str
+    pid: str
+    started: str
+
 
 def owner() -> str:
-    """This process, told apart from every other one that this machine has run or will run."""
+    """This process, told apart from every other one that any machine has run or will run."""
     return _name(os.getpid())
+
+
+def held() -> dict:
+    """The fields of a lease that begins now, or is renewed."""
+    return {"lease_until": now() + LEASE, "lease_boot": boot(), "lease_uptime": uptime() + LEASE.total_seconds()}
+
+
+def let_go() -> dict:
+    """The fields of a lease that ends now."""
+    return {"lease_until": now(), "lease_boot": boot(), "lease_uptime": uptime()}
+
+
+def now() -> datetime:
+    """The time by the database's clock. SQLite has none of its own, and serves one host only."""
+    if connection.vendor != "postgresql":
+        return timezone.now()
+    with connection.cursor() as cursor:
+        cursor.execute("SELECT clock_timestamp()")
+        return cursor.fetchone()[0]
+
+
+def one_host() -> bool:
+    """Whether this database can have users on this host only."""
+    return connection.vendor == "sqlite"
+
+
+def uptime() -> float:
+    """Seconds of this boot, the same in all processes of the machine. They stand still while it sleeps, as its processes do."""
+    return time.monotonic()
+
+
+def is_abandoned(upload: Upload, at: datetime | None = None) -> bool:
+    """Whether no request holds this running upload any more. `at`: now(), for who asks about many."""
+    if is_gone(upload.owner):
+        return True
+    if upload.lease_boot == boot():
+        return _is_over(upload.lease_uptime, uptime(), LEASE.total_seconds())
+    if upload.lease_boot and one_host():
+        return True  # an earlier boot of this host
+    return _is_over(upload.lease_until, at or now(), LEASE)
+
+
+def _is_over(end, at, lease) -> bool:
+    """One that ends much later than any can is as good as over: the clock was set back, and a living owner renews it soon."""
+    return not at < end <= at + 2 * lease
+
+
+def count_receiving(besides: UUID | None = None) -> int:
+    """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
+    receiving = list(Upload.objects.filter(state=State.RECEIVING).exclude(id=besides))
+    at = now() if receiving else None
+    return sum(not is_abandoned(upload, at) for upload in receiving)
+
+
+def is_gone(name: str) -> bool:
+    """Whether an owner was a process of this boot and PID namespace that has ended."""
+    process = _parsed(name)
+    return (
+        process is not None
+        and (process.boot, process.namespace) == (boot(), _namespace())
+        and process.started != _started(int(process.pid))
+    )
+
+
+def may_wake_up(name: str) -> bool:
+    """Whether an owner that lost its lease may still have a write under way: not when its process or its whole boot has ended."""
+    process = _parsed(name)
+    if process is None or process.boot == boot():
+        return not is_gone(name)
+    return not (one_host() or (process.host and process.host == _host()))
+
+
+def boot() -> str:
+    """This boot of this machine."""
+    return _boot()
+
+
+@lru_cache(maxsize=1)
+def _boot() -> str:
+    return Path("/proc/sys/kernel/random/boot_id").read_text().strip()
+
+
+@lru_cache(maxsize=1)
+def _namespace() -> str:
+    """Elsewhere a PID means another process."""
+    return os.readlink("/proc/self/ns/pid")
+
+
+@lru_cache(maxsize=1)
+def _host() -> str:
+    """This host, the same after a restart; empty where that cannot be told.
+
+    Cloned machines share a machine-id, containers of one image as well: so the name and a mark in STATE_DIR must agree too. It
+    only ever decides that bytes need not be carried out of the reach of a process, once its lease is over.
+    """
+    try:
+        mark = _host_mark(Path(settings.STATE_DIR) / _HOST_MARK)
+    except OSError:
+        return ""
+    try:
+        machine = Path("/etc/machine-id").read_text()
+    except OSError:
+        machine = ""
+    return hashlib.sha256("\0".join((mark, machine, platform.node())).encode()).hexdigest()[:16]
+
+
+def _host_mark(path: Path) -> str:
+    try:
+        fd = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o640)
+    except FileExistsError:
+        mark = path.read_text()
+        if len(mark) != 32:  # another process is making it, or the disk was full
+            raise OSError from None
+        return mark
+    with os.fdopen(fd, "w") as file:
+        file.write(mark := uuid.uuid4().hex)
+    return mark
 
 
 @lru_cache(maxsize=1)
 def _name(pid: int) -> str:
-    return f"{_machine()}:{pid}:{_started(pid)}"
+    return f"{_host()}/{_boot()}/{_namespace()}:{pid}:{_started(pid)}"
 
 
-def is_abandoned(upload: Upload, now: datetime) -> bool:
-    """Whether no request holds this running upload any more."""
-    return upload.lease_until <= now or is_gone(upload.owner)
-
-
-def count_receiving(now: datetime, besides: UUID | None = None) -> int:
-    """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
-    receiving = Upload.objects.filter(state=State.RECEIVING, lease_until__gt=now).exclude(id=besides)
-    owners = Counter(receiving.values_list("owner", flat=True))
-    return sum(count for name, count in owners.items() if not is_gone(name))
-
-
-def is_gone(name: str) -> bool:
-    """Whether an owner was a process of this machine that has ended."""
+def _parsed(name: str) -> _Owner | None:
+    """None for no owner. Owners of before 0.2 name no host."""
     if not name:
-        return False
+        return None
     machine, pid, started = name.rsplit(":", 2)
-    return machine == _machine() and started != _started(int(pid))
-
-
-@lru_cache(maxsize=1)
-def _machine() -> str:
-    """This boot and this PID namespace: elsewhere, or after a restart, a PID means another process."""
-    return f"{Path('/proc/sys/kernel/random/boot_id').read_text().strip()}/{os.readlink('/proc/self/ns/pid')}"
+    *host, boot_id, namespace = machine.split("/")
+    return _Owner("".join(host), boot_id, namespace, pid, started)
 
 
 def _started(pid: int) -> str:

@@ -44,7 +44,11 @@ class Upload(models.Model):
     generation = models.PositiveIntegerField(default=0)
     contender = models.PositiveIntegerField(default=0)
     retrievals = models.PositiveIntegerField(default=0, help_text="how often its sender asked where to go on")
-    lease_until = models.DateTimeField()
+    lease_until = models.DateTimeField(help_text="its end on the database's clock")
+    lease_boot = models.CharField(
+        max_length=36, blank=True, default="", help_text="the boot on which it was renewed last"
+    )
+    lease_uptime = models.FloatField(default=0, help_text="its end on that boot's monotonic clock, in seconds")
     owner = models.CharField(max_length=120, blank=True, help_text="the process that holds it: leases.owner()")
 
     # What is safe: `offset` bytes are durable in staging and make this digest. It never goes down.

@@ -48,7 +48,7 @@ def may_append(upload: Upload, size: int | None, *, others: int | None = None) -
     `others` is how many uploads this process receives besides; by default those of all processes are counted.
     """
     if others is None:
-        others = leases.count_receiving(timezone.now(), besides=upload.id)
+        others = leases.count_receiving(besides=upload.id)
     _check_admission(others)
     room = size if upload.length is None else upload.length - upload.offset  # more than that is too large anyway
     try:
@@ -167,18 +167,17 @@ def most_bytes(claims: Claims, upload: Upload) -> int:
     return min(limit, _room_for_parts(claims, upload.id)) if upload.concat == "partial" else limit
 
 
-def slot_for(claims: Claims) -> tuple[int, list[Upload]]:
+def slot_for(claims: Claims, *, settled: bool = False) -> tuple[int, list[Upload]]:
     """The lowest free slot of the grant, counted from 0, and the waiting upload that has to give way for it, if any.
 
-    A running upload that was abandoned holds none, since it is settled before the next one begins. Raises
-    TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
+    A running upload that was abandoned holds none, since it is settled before the next one begins; with `settled` that was tried,
+    and one that could not be may still become an object. Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
-    now = timezone.now()
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
-        check_start_by(claims, now.timestamp())
-    _check_admission(leases.count_receiving(now))
+        check_start_by(claims, timezone.now().timestamp())
+    _check_admission(leases.count_receiving())
     uploads = Upload.objects.select_related("grant").filter(grant_id=claims.jti, slot__isnull=False).order_by("id")
-    held = {u.slot: u for u in uploads if u.state not in RUNNING or not leases.is_abandoned(u, now)}
+    held = {u.slot: u for u in uploads if settled or u.state not in RUNNING or not leases.is_abandoned(u)}
     free = next((slot for slot in range(claims.max_uploads) if slot not in held), None)
     if free is not None:
         return free, []

@@ -28,6 +28,7 @@ BUFFER_BYTES = 1 << 20
 CHECKPOINT_EVERY = 5.0  # seconds: what a killed process may lose
 PROGRESS_EVERY = 10_000_000  # bytes
 
+
 @dataclass(frozen=True, slots=True)
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
@@ -119,7 +120,9 @@ def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, wr
             complete = _complete(running, body, claims, append, writer)
         except BaseException as exc:
             if ends.of(exc).receiving is Fate.KEPT and running.is_proved:
-                running.save(length=not isinstance(exc, errors.AppendTooLarge))  # what fails here is the end that counts
+                running.save(
+                    length=not isinstance(exc, errors.AppendTooLarge)
+                )  # what fails here is the end that counts
             raise
     if complete:
         commit(upload)

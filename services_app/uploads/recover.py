@@ -6,94 +6,166 @@ committing  → committed, when the object stands under its final name, or its s
 waiting     → aborted, when its sender has not come back in time
 """
 
+import contextlib
 import logging
+import threading
 import uuid
 
-from django.utils import timezone
+from django.conf import settings
+from django.db import connection
 
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown, StagedBytesLost, StoreError, StoreUncertain
 
-from . import actions, errors, leases, manifest, writers
+from . import actions, ends, errors, leases, manifest, outage, writers
 from .models import Upload
 from .states import RUNNING, State
+from .tidy import tidying
 
 log = logging.getLogger("sluice.recover")
 
+# What is carried away while somebody waits for an answer; more is left to a thread, which has a moment to be done in time,
+# as where the file system shares the bytes.
+_AT_ONCE = 8 << 20  # bytes
+_PROMPTLY = 0.3  # seconds
 
-def settle_stale_uploads_of(grant_id: uuid.UUID) -> None:
+
+def settle_stale_uploads_of(grant_id: uuid.UUID) -> list[errors.Problem]:
     """Settle what nobody holds any more under this grant, so that the next request finds the truth.
 
-    Raises the Problem StoreUnavailable.
+    Each by itself; returns why some of them could not be, which is logged. Raises what the database raises.
     """
+    failures = []
     for upload in stale_uploads(grant_id=grant_id):
-        settle(upload)
+        try:
+            settle(upload)
+        except Exception as exc:
+            if outage.is_of_the_database(exc):
+                raise
+            log.error("not settled", extra={"upload_id": upload.id}, exc_info=True)
+            failures.append(exc if isinstance(exc, errors.Problem) else errors.InternalError())
+    return failures
 
 
 def stale_uploads(**of) -> list[Upload]:
     """Running uploads that no request holds any more, and waiting ones that expired; `of` narrows them down."""
-    now, uploads = timezone.now(), Upload.objects.select_related("grant").filter(**of)
+    uploads, now = Upload.objects.select_related("grant").filter(**of), leases.now()
     running = [upload for upload in uploads.filter(state__in=RUNNING) if leases.is_abandoned(upload, now)]
-    return running + list(uploads.filter(state=State.WAITING, expires_at__lte=now))
+    return running + [
+        upload for upload in uploads.filter(state=State.WAITING, expires_at__lte=now) if has_expired(upload)
+    ]
 
 
 def has_expired(upload: Upload) -> bool:
-    """Whether it waited longer for its sender than it may."""
-    return upload.state == State.WAITING and upload.expires_at <= timezone.now()
+    """Whether it waited longer for its sender than it may.
+
+    On this boot the machine must have run that long as well: a clock that is set forward destroys nothing.
+    """
+    if upload.state != State.WAITING or upload.expires_at > leases.now():
+        return False
+    return upload.lease_boot != leases.boot() or leases.uptime() - upload.lease_uptime >= settings.UPLOAD_EXPIRY
 
 
-def settle(upload: Upload) -> State | None:
-    """Bring one stale upload to its end; return its state, or None when somebody else did. Raises StoreUnavailable."""
+def settle(upload: Upload, *, patiently: bool = False) -> State | None:
+    """Bring one stale upload to its end; return its state, or None when somebody else did or a thread is still at it.
+
+    `patiently`: nobody waits for an answer, so that it may take as long as it takes. Raises StoreUnavailable.
+    """
     try:
         if upload.state == State.RECEIVING:
-            _settle_request(upload)
+            _settle_request(upload, patiently)
         elif upload.state == State.WAITING:
             actions.abort(upload, errors.UploadExpired.code)
-            current_store().discard(upload.id)
+            with tidying(upload.id):
+                current_store().discard(upload.id)
         else:
             _settle_commit(upload)
     except actions.LeaseLost:
         return None
     except StoreError as exc:
-        raise errors.of_store(exc) from exc
+        raise errors.StoreUnavailable from exc  # also where it is full: nothing that was promised is lost
+    if upload.state in RUNNING:
+        return None
     log.info("settled", extra={"upload_id": upload.id, "state": upload.state})
     return upload.state
 
 
 def _settle_commit(upload: Upload) -> None:
     _take_over(upload)
-    try:
-        with writers.writing(upload):
-            if _is_published(upload):
-                actions.complete(upload)
-                manifest.write(upload)
-            else:
-                current_store().discard(upload.id)
-                actions.abort(upload, errors.BodyCutOff.code)
-    except StoreError:
-        actions.release(upload)
-        raise
+    with _released_if_it_fails(upload), writers.writing(upload):
+        if _is_published(upload):
+            actions.complete(upload)
+            manifest.write(upload)
+        else:
+            actions.abort(upload, errors.BodyCutOff.code)
 
 
-def _settle_request(upload: Upload) -> None:
-    """Let the sender go on at the last checkpoint.
+def _settle_request(upload: Upload, patiently: bool) -> None:
+    """Let the sender go on at the last checkpoint (ADR 0017).
 
     A request that lost its lease in a process that may still run can wake up in a write. From the moment that its
     generation is over it promises nothing more; then its bytes are moved to another file, out of its reach.
     """
-    may_wake_up = not leases.is_gone(upload.owner)
+    may_wake_up = leases.may_wake_up(upload.owner)
     _take_over(upload)
+    if may_wake_up and upload.offset > _AT_ONCE and not patiently:
+        _in_a_thread(upload)
+    else:
+        _bring_back(upload, may_wake_up)
+
+
+def _bring_back(upload: Upload, may_wake_up: bool) -> None:
     try:
-        with writers.writing(upload):
+        with _released_if_it_fails(upload), writers.writing(upload):
             if may_wake_up:
-                current_store().reseat(upload.id, upload.offset)
+                _carry_away(upload)
+            else:
+                ends.cut_back(upload)
+            actions.wait(upload, problem=errors.BodyCutOff.code)
     except StagedBytesLost:
         actions.abort(upload, errors.UploadGone.code)
-        return
-    except StoreError:
-        actions.release(upload)
+
+
+def _carry_away(upload: Upload) -> None:
+    store = current_store()
+    # What an earlier try left that did not come to its end: its generation is over as well.
+    for name in store.staged_names():
+        if name.startswith(f"{upload.id}."):
+            store.discard_name(name)
+    store.reseat(upload.id, upload.offset)
+
+
+def _in_a_thread(upload: Upload) -> None:
+    """So that no question waits for gigabytes: until it is done, the upload is held by this process and answered as such."""
+    faults = []
+
+    def bring_back():
+        try:
+            _bring_back(upload, may_wake_up=True)
+        except Exception as exc:  # told to who still waits, and logged: whoever asks next tries again
+            log.warning("not settled", extra={"upload_id": upload.id}, exc_info=True)
+            faults.append(exc)
+        finally:
+            connection.close()
+
+    thread = threading.Thread(target=bring_back, name="sluice-carry", daemon=True)
+    thread.start()
+    thread.join(_PROMPTLY)
+    if faults:
+        raise faults[0]
+
+
+@contextlib.contextmanager
+def _released_if_it_fails(upload: Upload):
+    """Whoever comes next may try at once."""
+    try:
+        yield
+    except StagedBytesLost:
         raise
-    actions.wait(upload, problem=errors.BodyCutOff.code)
+    except Exception:
+        with tidying(upload.id):
+            actions.release(upload)
+        raise
 
 
 def _take_over(upload: Upload) -> None:
@@ -105,7 +177,7 @@ def _take_over(upload: Upload) -> None:
     found = {"generation": upload.generation, "contender": upload.contender, "lease_until": upload.lease_until}
     same = Upload.objects.filter(id=upload.id, state=upload.state, **found)
     ours = max(upload.contender, upload.generation + 1)
-    if not same.update(generation=ours, contender=ours, lease_until=timezone.now() + leases.LEASE):
+    if not same.update(generation=ours, contender=ours, **leases.held()):
         raise actions.LeaseLost
     upload.refresh_from_db()
 

@@ -17,7 +17,6 @@ import uuid
 
 from django.db import transaction
 from django.db.models import F
-from django.utils import timezone
 
 from . import errors, leases, recover, writers
 from .models import Upload
@@ -73,8 +72,13 @@ def interrupt(upload_id: uuid.UUID) -> Upload:
 
 def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
     """Begin to receive an upload that waits, if it is still as it was seen; in the database and in `upload`."""
-    lease = {"owner": leases.owner(), "lease_until": timezone.now() + leases.LEASE}
-    ours = {"state": State.RECEIVING, "contender": number, "generation": number, **lease}
+    ours = {
+        "state": State.RECEIVING,
+        "contender": number,
+        "generation": number,
+        "owner": leases.owner(),
+        **leases.held(),
+    }
     seen = {**seen, "retrievals": upload.retrievals}
     if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
         return False
@@ -106,12 +110,12 @@ def _look(upload_id: uuid.UUID) -> Upload:
 def _make_it_let_go(upload: Upload) -> None:
     """One step towards `waiting`. Raises the Problem of an upload that has ended or is being committed."""
     if upload.state == State.RECEIVING:
-        if leases.is_abandoned(upload, timezone.now()):
+        if leases.is_abandoned(upload):
             recover.settle(upload)
         else:
             writers.stop(upload.id, upload.contender)
     elif upload.state == State.COMMITTING:
-        if not leases.is_abandoned(upload, timezone.now()):
+        if not leases.is_abandoned(upload):
             raise errors.UploadInProgress
         recover.settle(upload)
     elif upload.state != State.WAITING:

@@ -19,7 +19,6 @@ from functools import reduce
 
 from django.db import close_old_connections
 from django.db.models import F, Q
-from django.utils import timezone
 
 from . import leases
 from .models import Upload
@@ -110,7 +109,7 @@ def renew(held: dict[uuid.UUID, int]) -> None:
     """Keep the leases of these uploads, held in these generations; one that somebody else took over is left alone."""
     if held:
         ours = reduce(operator.or_, (Q(id=upload_id, generation=held[upload_id]) for upload_id in held))
-        Upload.objects.filter(ours, state__in=RUNNING).update(lease_until=timezone.now() + leases.LEASE)
+        Upload.objects.filter(ours, state__in=RUNNING).update(**leases.held())
 
 
 def contended() -> list[tuple[uuid.UUID, int]]:

@@ -195,13 +195,18 @@ def now_of(upload):
     return Upload.objects.select_related("grant").get(id=upload.id)
 
 
-def abandon(upload):
-    """Let the lease of a running upload run out, as of a process that is cut off; return it as it stands."""
+def over():
+    """The fields of a lease that ran out, on both clocks."""
     from datetime import timedelta
 
     from django.utils import timezone
 
+    return {"lease_until": timezone.now() - timedelta(seconds=1), "lease_uptime": 0}
+
+
+def abandon(upload):
+    """Let the lease of a running upload run out, as of a process that is cut off; return it as it stands."""
     from services_app.uploads.models import Upload
 
-    Upload.objects.filter(id=upload.id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    Upload.objects.filter(id=upload.id).update(**over())
     return now_of(upload)

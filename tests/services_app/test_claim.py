@@ -1,7 +1,6 @@
 """Single use: a grant has so many slots, an upload holds one from created to committed, an abort gives it back."""
 
 import threading
-from datetime import timedelta
 
 import pytest
 from django.db import IntegrityError, connection, transaction
@@ -12,6 +11,7 @@ from services_app.tokens.errors import TokenStartBy
 from services_app.uploads import actions, errors, leases, policies
 from services_app.uploads.models import Grant, Upload
 from services_app.uploads.states import NEXT, RUNNING, State
+from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object
 
 pytestmark = pytest.mark.django_db
@@ -157,13 +157,13 @@ def test_admission_counts_uploads_that_are_receiving(settings):
 def test_an_upload_that_was_abandoned_does_not_count_against_admission(settings):
     settings.UPLOAD_MAX_CONCURRENT = 1
     begun(claims_object(), announced())
-    Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Upload.objects.update(**making.over())
     assert begun(claims_object(), announced())
 
 
 def test_the_lock_on_a_slot_is_in_the_database_and_not_in_the_look_before(claims, monkeypatch):
     begun(claims, announced())
-    monkeypatch.setattr(policies, "slot_for", lambda _: (0, []))
+    monkeypatch.setattr(policies, "slot_for", lambda _, **__: (0, []))
     with pytest.raises(errors.UploadInProgress):
         begun(claims, announced())
     assert Upload.objects.count() == 1

@@ -6,9 +6,10 @@ import sys
 from datetime import timedelta
 
 import pytest
+from django.core.management import call_command
 from django.utils import timezone
 
-from services_app.uploads import actions, leases, writers
+from services_app.uploads import actions, leases, recover, writers
 from services_app.uploads.models import Upload
 from tests.services_app.making import announced, begun, claims_object
 
@@ -18,11 +19,6 @@ pytestmark = pytest.mark.django_db
 @pytest.fixture
 def upload():
     return begun(claims_object(), announced())
-
-
-def abandon(upload):
-    Upload.objects.filter(id=upload.id).update(lease_until=timezone.now() - timedelta(seconds=1))
-    return Upload.objects.select_related("grant").get(id=upload.id)
 
 
 def test_a_process_renews_the_leases_of_its_requests_and_no_others(upload):
@@ -48,12 +44,104 @@ def test_leases_are_renewed_often_enough_to_survive_two_failures():
 
 
 def test_a_fresh_upload_of_a_living_process_is_not_abandoned(upload):
-    assert not leases.is_abandoned(upload, timezone.now())
+    assert not leases.is_abandoned(upload)
 
 
-def test_a_lease_that_ran_out_is_abandoned(upload):
-    assert leases.is_abandoned(upload, upload.lease_until)
-    assert not leases.is_abandoned(upload, upload.lease_until - timedelta(microseconds=1))
+STEPS = [timedelta(seconds=25), timedelta(days=400), timedelta(seconds=-25), timedelta(days=-400)]
+
+
+@pytest.fixture
+def step(monkeypatch):
+    """A function: set the time of day of this host, as an operator or NTP does."""
+    real = timezone.now
+    return lambda by: monkeypatch.setattr(timezone, "now", lambda: real() + by)
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_clock_that_is_set_disturbs_no_running_upload_whoever_asks(
+    upload, step, control, grant_token, known_store, by
+):
+    token = grant_token(jti=str(upload.grant_id), max_uploads=2)
+    assert leases.count_receiving() == 1
+    step(by)
+    assert not leases.is_abandoned(upload) and leases.count_receiving() == 1
+    assert control("GET", "/u", token=token).json()["state"] == "receiving"
+    call_command("recover")
+    assert Upload.objects.get().state == "receiving"
+    writers.renew({upload.id: 1})
+    step(timedelta())
+    assert not leases.is_abandoned(Upload.objects.get())
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_clock_that_is_set_keeps_no_dead_upload_alive(upload, step, monkeypatch, by):
+    step(by)
+    end = upload.lease_uptime
+    monkeypatch.setattr(leases, "uptime", lambda: end - 0.001)
+    assert not leases.is_abandoned(upload)
+    monkeypatch.setattr(leases, "uptime", lambda: end)
+    assert leases.is_abandoned(upload)
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_clock_that_is_set_destroys_nothing_that_waits_on_this_boot(upload, step, known_store, by):
+    actions.wait(upload)
+    step(by)
+    call_command("recover")
+    assert Upload.objects.get().state == "waiting" and not recover.has_expired(upload)
+
+
+def test_what_waited_for_longer_than_it_may_has_expired(upload, step, monkeypatch, settings):
+    actions.wait(upload)
+    step(timedelta(seconds=settings.UPLOAD_EXPIRY))
+    monkeypatch.setattr(leases, "uptime", lambda: upload.lease_uptime + settings.UPLOAD_EXPIRY)
+    assert recover.has_expired(upload)
+
+
+@pytest.fixture
+def several_hosts(monkeypatch):
+    """As with PostgreSQL, whose clock all hosts share."""
+    monkeypatch.setattr(leases, "one_host", lambda: False)
+    at = timezone.now()
+    monkeypatch.setattr(leases, "now", lambda: at)
+    return at
+
+
+def test_between_hosts_the_clock_of_the_database_decides(upload, several_hosts, step):
+    upload.owner, upload.lease_boot = "host/far/away:1:1", "far"
+    step(timedelta(days=1))  # of this host: it does not count
+    for seconds, abandoned in ((0, True), (-1, True), (0.001, False), (15, False), (31, True)):
+        upload.lease_until = several_hosts + timedelta(seconds=seconds)
+        assert leases.is_abandoned(upload) is abandoned, seconds
+
+
+def test_with_one_host_another_boot_has_ended(upload):
+    upload.owner, upload.lease_boot = "host/far/away:1:1", "far"
+    assert leases.is_abandoned(upload) and not leases.may_wake_up(upload.owner)
+
+
+def test_who_may_still_have_a_write_under_way(several_hosts, monkeypatch):
+    host, boot, namespace = leases.owner().rsplit(":", 2)[0].split("/")
+    assert host
+    for name, may in (
+        (leases.owner(), True),
+        (f"{host}/{boot}/{namespace}:{os.getpid()}:1", False),  # a process of this boot that has ended
+        (f"{host}/{boot}/pid:[1]:1:1", True),  # one that cannot be looked for
+        (f"{host}/an-earlier-boot/{namespace}:1:1", False),  # of this host
+        (f"other/its-boot/{namespace}:1:1", True),
+        (f"its-boot/{namespace}:1:1", True),  # as it was written before hosts were named
+        ("", True),
+    ):
+        assert leases.may_wake_up(name) is may, name
+
+
+def test_a_host_that_cannot_be_told_is_never_taken_for_this_one(several_hosts, settings, tmp_path, monkeypatch):
+    settings.STATE_DIR = tmp_path / "absent"
+    monkeypatch.setattr(leases, "_host", leases._host.__wrapped__)
+    assert leases._host() == "" and leases.may_wake_up("/an-earlier-boot/pid:[1]:1:1")
+    (tmp_path / "host-id").write_text("")  # the disk was full
+    settings.STATE_DIR = tmp_path
+    assert leases._host() == ""
 
 
 def test_an_upload_whose_process_is_gone_is_abandoned_at_once(upload):
@@ -61,13 +149,13 @@ def test_an_upload_whose_process_is_gone_is_abandoned_at_once(upload):
     machine, _, started = leases.owner().rsplit(":", 2)
     upload.owner = f"{machine}:{gone.pid}:{started}"
     gone.wait()
-    assert leases.is_abandoned(upload, timezone.now())
+    assert leases.is_abandoned(upload)
 
 
 def test_a_process_that_inherited_the_pid_is_not_the_owner(upload):
     machine, pid, started = leases.owner().rsplit(":", 2)
     upload.owner = f"{machine}:{pid}:{int(started) - 1}"
-    assert leases.is_abandoned(upload, timezone.now())
+    assert leases.is_abandoned(upload)
 
 
 def test_a_process_that_is_only_waited_for_is_gone(upload):
@@ -81,20 +169,10 @@ def test_a_process_that_is_only_waited_for_is_gone(upload):
         os.waitpid(child, 0)
 
 
-@pytest.mark.parametrize("part", [0, 1])
-def test_a_process_of_another_boot_or_namespace_is_judged_by_its_lease_alone(upload, part):
-    machine, _, _ = leases.owner().rsplit(":", 2)
-    parts = machine.split("/", 1)
-    parts[part] = "other"
-    upload.owner = f"{'/'.join(parts)}:1:1"
-    assert not leases.is_abandoned(upload, timezone.now())
-    assert leases.is_abandoned(upload, upload.lease_until)
-
-
 def test_an_owner_fits_into_its_column(upload):
     assert len(leases.owner()) < Upload._meta.get_field("owner").max_length
 
 
 def test_a_released_upload_is_abandoned_at_once(upload):
     actions.release(upload)
-    assert leases.is_abandoned(Upload.objects.get(), timezone.now())
+    assert leases.is_abandoned(Upload.objects.get())

@@ -4,10 +4,8 @@ import errno
 import hashlib
 import os
 import shutil
-from datetime import timedelta
 
 import pytest
-from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.store import durable
@@ -243,7 +241,7 @@ def test_a_manifest_that_cannot_be_written_does_not_undo_a_commit(put, known_sto
 
 def lost(upload):
     """The lease ran out, as of a process that is cut off from the database."""
-    Upload.objects.filter(id=upload.id).update(lease_until=timezone.now() - timedelta(seconds=1), owner="far/away:1:1")
+    Upload.objects.filter(id=upload.id).update(**making.over())
 
 
 def test_a_writer_that_lost_its_lease_changes_nothing_and_leaves_the_winner_alone(nas, known_store, monkeypatch):

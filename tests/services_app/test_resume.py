@@ -41,7 +41,7 @@ def patch(uploads):
 
 def held(upload):
     """A request on another host is sending."""
-    lease = {"owner": "far/away:1:1", "lease_until": timezone.now() + leases.LEASE}
+    lease = {"owner": "far/away:1:1", "lease_boot": "", "lease_until": timezone.now() + leases.LEASE}
     Upload.objects.filter(id=upload.id).update(state="receiving", **lease)
 
 
@@ -212,7 +212,7 @@ def test_an_upload_seized_after_the_look_does_not_give_way(cut, monkeypatch):
     token, _ = cut
     stale, claims = Upload.objects.select_related("grant").get(), verifier().verify(token)
     Upload.objects.update(state="receiving", generation=9, contender=9)
-    monkeypatch.setattr(policies, "slot_for", lambda _: (0, [stale]))
+    monkeypatch.setattr(policies, "slot_for", lambda _, **__: (0, [stale]))
     with pytest.raises(policies.errors.UploadInProgress):
         actions.create(claims, announced(), receiving=True)
     assert (Upload.objects.get().state, Upload.objects.get().slot) == ("receiving", 0)

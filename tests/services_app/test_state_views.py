@@ -1,13 +1,11 @@
 """What a sender can ask afterwards: `GET /u` and `GET /u/<upload_id>`."""
 
-from datetime import timedelta
-
 import pytest
-from django.utils import timezone
 
 from services_app.uploads import actions
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
+from tests.services_app import making
 from tests.services_app.making import announced, begun, some_uuid
 
 pytestmark = pytest.mark.django_db
@@ -86,7 +84,7 @@ def test_the_state_of_a_grant_is_that_of_its_newest_upload(control, grant):
 
 def test_whoever_asks_after_a_crash_learns_the_outcome(control, grant):
     token, upload = grant
-    Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Upload.objects.update(**making.over())
     said = control("GET", f"/u/{upload.id}", token=token)
     assert (said.json()["state"], said.json()["offset"], said.json()["taken"]) == ("waiting", 2, 2)
     assert said.json()["problem"]["code"] == "body_cut_off" and said.json()["expires_at"] > said.json()["received_at"]
@@ -96,7 +94,7 @@ def test_whoever_asks_after_a_crash_learns_the_outcome(control, grant):
 @pytest.mark.parametrize("path", ["/u", "/u/{}"])
 def test_a_question_is_answered_also_while_the_nas_is_away(control, grant, nas, path):
     token, upload = grant
-    Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+    Upload.objects.update(**making.over())
     nas.rename(nas.with_name("unmounted"))
     answer = control("GET", path.format(upload.id), token=token)
     assert answer.status_code == 200 and answer.json()["state"] == "receiving"

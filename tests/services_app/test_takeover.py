@@ -12,6 +12,7 @@ from django.utils import timezone
 from services_app.uploads import actions, errors, leases, receive, takeover, writers
 from services_app.uploads.models import Upload
 from services_app.uploads.states import State
+from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid
 from tests.waiting import wait_for
 
@@ -147,7 +148,7 @@ def test_an_abandoned_request_is_settled_on_the_way(running, monkeypatch, gone):
     if gone:
         monkeypatch.setattr(leases, "is_gone", lambda _: True)
     else:
-        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1), owner="far/away:1:1")
+        Upload.objects.update(**making.over())
     assert takeover.seize(now_of(running)).generation == 2
     with pytest.raises(actions.LeaseLost):
         actions.keep_lease(running)

@@ -62,7 +62,9 @@ def test_a_fault_of_our_own_statements_stays_a_500(page_api, person, monkeypatch
     assert client.get("/api/v1/uploads").status_code == 500
 
 
-def test_what_was_done_is_told_although_the_session_cannot_be_saved_behind_it(page_api, person, collection, monkeypatch):
+def test_what_was_done_is_told_although_the_session_cannot_be_saved_behind_it(
+    page_api, person, collection, monkeypatch
+):
     api = page_api(person)
     session = api.client.session
     session["signed_in_at"] = int(timezone.now().timestamp())
