@@ -1,14 +1,55 @@
 """Is the ledger whole?"""
 
+from collections.abc import Iterator
+
 from .models import Entry
 from .record import GENESIS, entry_hash
+
+_AT_ONCE = 1000
 
 
 def first_broken_entry() -> int | None:
     """The sequence number of the first entry that is changed, missing or out of order, or None when all hold."""
+    return next(broken_entries(), None)
+
+
+def broken_entries() -> Iterator[int]:
+    """Sequence numbers of all of them. Behind one that is broken the chain is taken up with what stands there."""
     expected, previous = 1, GENESIS
-    for entry in Entry.objects.order_by("seq").iterator():
-        if entry.seq != expected or entry.previous != previous or entry.hash != entry_hash(entry):
-            return expected
-        expected, previous = expected + 1, entry.hash
-    return None
+    for seq, entry in _entries():
+        if seq != expected:
+            yield expected
+        if not _is_whole(entry) or (seq == expected and entry.previous != previous):
+            yield seq
+        expected, previous = seq + 1, entry.hash if entry else _hash_of(seq)
+
+
+def _is_whole(entry: Entry | None) -> bool:
+    try:
+        return entry is not None and entry.hash == entry_hash(entry)
+    except (AttributeError, TypeError, ValueError):  # a column holds what was never written there
+        return False
+
+
+def _entries() -> Iterator[tuple[int, Entry | None]]:
+    """All entries in order; None for one whose columns cannot be read."""
+    last = 0
+    while seqs := list(Entry.objects.filter(seq__gt=last).order_by("seq").values_list("seq", flat=True)[:_AT_ONCE]):
+        last = seqs[-1]
+        page = Entry.objects.filter(seq__gte=seqs[0], seq__lte=last)
+        try:
+            found = page.in_bulk()
+        except (ValueError, TypeError):  # of one of them
+            found = {seq: _readable(seq) for seq in seqs}
+        yield from ((seq, found.get(seq)) for seq in seqs)
+
+
+def _readable(seq: int) -> Entry | None:
+    try:
+        return Entry.objects.get(seq=seq)
+    except (ValueError, TypeError):
+        return None
+
+
+def _hash_of(seq: int) -> str:
+    return Entry.objects.values_list("hash", flat=True).get(seq=seq)

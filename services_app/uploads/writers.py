@@ -27,6 +27,7 @@ from .states import RUNNING, State
 log = logging.getLogger("sluice.uploads")
 
 WATCH_EVERY = 0.1  # seconds; a takeover is to take less than one
+WATCH_AGAIN = 1.0  # seconds, after a fault
 
 
 class Writer:
@@ -103,6 +104,7 @@ def _watch() -> None:
                 renew_at = time.monotonic() + leases.RENEW_EVERY
         except Exception:  # whatever it was: without this thread every lease of the process would run out
             log.warning("takeovers unknown", exc_info=True)
+            time.sleep(WATCH_AGAIN)
 
 
 def renew(held: dict[uuid.UUID, int]) -> None:

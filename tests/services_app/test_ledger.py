@@ -148,3 +148,15 @@ def test_the_command_names_the_head_or_the_first_broken_entry():
     Entry.objects.filter(seq=2).update(event="aborted")
     with pytest.raises(CommandError, match="entry 2"):
         call_command("verify_ledger")
+
+
+def test_the_command_names_every_broken_entry_also_one_that_cannot_be_read():
+    for _ in range(6):
+        add()
+    Entry.objects.filter(seq=2).update(event="aborted")
+    with connection.cursor() as cursor:
+        cursor.execute("UPDATE ledger_entry SET at = 'never' WHERE seq = 3")
+    Entry.objects.filter(seq=5).delete()
+    assert list(verify.broken_entries()) == [2, 3, 5]
+    with pytest.raises(CommandError, match="entries 2, 3, 5"):
+        call_command("verify_ledger")

@@ -10,9 +10,11 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 from django.utils import timezone
 
 from services_app.ledger.models import Entry
+from services_app.store.errors import StoreFull, StoreUnavailable
 from services_app.uploads import actions, errors, leases, policies, recover, takeover
 from services_app.uploads.models import Upload
 from tests.services_app import making
@@ -259,8 +261,95 @@ def test_the_command_writes_no_manifest_for_an_object_that_is_gone(crashed, know
     assert out.getvalue().strip().endswith("manifests written 0")
 
 
-def test_the_command_says_when_the_store_is_absent(crashed, nas):
-    crashed("receiving")
+def test_the_command_says_when_the_store_is_absent_and_names_every_upload(crashed, nas, capsys):
+    upload, other = crashed("receiving"), begun(claims_object(), announced())
+    making.abandon(other)
     shutil.move(nas, nas.with_name("unmounted"))
-    with pytest.raises(CommandError, match="not usable"):
+    with pytest.raises(CommandError, match="3 failed"):
         call_command("recover")
+    said = capsys.readouterr().err.splitlines()
+    assert {line.partition(": StoreUnavailable")[0] for line in said if "StoreUnavailable" in line} == {
+        *(f"upload {each.id}" for each in (upload, other)),
+        "staging",
+    }
+
+
+@pytest.fixture
+def unsettleable(crashed, known_store):
+    """An upload whose object has another size than its row says: a person must look."""
+    upload = crashed("published")
+    known_store.path(actions.object_name(upload)).write_bytes(b"short")
+    return upload
+
+
+@pytest.mark.parametrize("fault", ["of its own", "a locked row", "a bug"])
+def test_one_upload_that_cannot_be_settled_keeps_no_other_from_it(crashed, unsettleable, nas, monkeypatch, capsys, fault):
+    other, ended = begun(claims_object(), announced()), begun(claims_object(), announced())
+    making.abandon(other)
+    actions.abort(ended, "too_large")
+    (nas / "staging" / str(ended.id)).write_bytes(b"left")
+    real = recover._take_over
+
+    def failing(upload):
+        if upload.id == unsettleable.id and fault != "of its own":
+            raise OperationalError("locked") if fault == "a locked row" else RuntimeError("x")
+        real(upload)
+
+    monkeypatch.setattr(recover, "_take_over", failing)
+    with pytest.raises(CommandError, match="1 failed"):
+        call_command("recover")
+    said = capsys.readouterr()
+    assert said.out.strip() == "committed 0, waiting 1, aborted 0, leftovers removed 1, manifests written 0"
+    cause = {"of its own": "StoreUnavailable", "a locked row": "OperationalError", "a bug": "RuntimeError"}[fault]
+    assert f"upload {unsettleable.id}: {cause}" in said.err
+    assert Upload.objects.get(id=unsettleable.id).state == "committing"
+
+
+def test_one_leftover_or_manifest_that_fails_keeps_no_other_from_its_turn(
+    crashed, nas, known_store, monkeypatch, capsys
+):
+    done = [crashed("committing")]
+    recover.settle(done[0])
+    ended = [begun(claims_object(), announced()) for _ in range(3)]
+    for upload in ended:
+        actions.abort(upload, "too_large")
+        (nas / "staging" / str(upload.id)).write_bytes(b"left")
+    known_store.path(actions.object_name(done[0]) + ".manifest.json").unlink()
+    real = known_store.discard_name
+
+    def failing(name):
+        if name == str(ended[1].id):
+            raise StoreUnavailable
+        real(name)
+
+    def full(*args):
+        raise StoreFull
+
+    monkeypatch.setattr(known_store, "discard_name", failing)
+    monkeypatch.setattr(known_store, "write_manifest", full)
+    with pytest.raises(CommandError, match="2 failed"):
+        call_command("recover")
+    said = capsys.readouterr()
+    assert "leftovers removed 2, manifests written 0" in said.out
+    assert f"upload {ended[1].id}: StoreUnavailable" in said.err
+    assert f"upload {done[0].id}: its manifest cannot be written" in said.err
+
+
+def test_an_upload_that_cannot_be_settled_keeps_its_place_and_no_other(unsettleable, claims, uploads, grant_token):
+    """What may be visible counts; a grant of two has a second place."""
+    put = lambda many: uploads(  # noqa: E731
+        "PUT", "/u", token=grant_token(jti=str(claims.jti), max_uploads=many), body=making.a_zip()
+    )
+    refused = put(1)
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (503, "store_unavailable", "30")
+    assert put(2).status_code == 201
+    assert {upload.state: upload.slot for upload in Upload.objects.all()} == {"committing": 0, "committed": 1}
+
+
+def test_a_question_about_the_others_is_answered_beside_one_that_cannot_be_settled(
+    unsettleable, claims, control, grant_token
+):
+    other = begun(claims_object(jti=str(claims.jti), max_uploads=2), announced())
+    making.abandon(other)
+    told = control("GET", "/u", token=grant_token(jti=str(claims.jti), max_uploads=2)).json()["uploads"]
+    assert [each["state"] for each in told] == ["committing", "waiting"]

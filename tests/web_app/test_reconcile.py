@@ -4,17 +4,20 @@ import datetime
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.core.management.base import OutputWrapper
+from django.db import OperationalError
 from django.utils import timezone
 
 from tests.web_app.signing import UPLOAD_ID
 from web_app.audit.models import AuditEvent
 from web_app.audit.record import COMMAND
 from web_app.grants import actions
+from web_app.grants import reconcile as rules
 from web_app.grants.management.commands import reconcile as command
 from web_app.grants.models import Grant
 from web_app.grants.reconcile import reconcile
 from web_app.grants.states import TRANSITIONS, State
-from web_app.storage.errors import ObjectUnknown, StorageUnreachable
+from web_app.storage.errors import ObjectUnknown, StorageFailing, StorageRefused, StorageUnreachable
 
 pytestmark = pytest.mark.django_db
 
@@ -42,7 +45,8 @@ def upload(state="committed", receipt=None):
     return {"upload_id": UPLOAD_ID, "state": state, "receipt": receipt}
 
 
-def outcome(counts):
+def outcome(reconciled):
+    counts, _ = reconciled
     return {name: count for name, count in counts.items() if count}
 
 
@@ -156,16 +160,86 @@ def test_forged_receipt_is_refused_and_the_others_are_still_settled(ended, perso
 def test_command_prints_counts(grant, receipt_for, monkeypatch, capsys):
     monkeypatch.setattr(command, "internal_api", lambda: knows(grant, upload(receipt=receipt_for(grant))))
     call_command("reconcile")
-    assert capsys.readouterr().out == "asked=1 completed=1 expired=0 waiting=0 refused=0\n"
+    assert capsys.readouterr().out == "asked=1 completed=1 expired=0 waiting=0 refused=0 failed=0\n"
 
 
-def test_command_fails_when_the_services_tier_is_unreachable(grant, monkeypatch):
-    monkeypatch.setattr(command, "internal_api", lambda: Services(**{grant.id.hex: StorageUnreachable()}))
-    with pytest.raises(CommandError, match="storage_unreachable") as caught:
-        call_command("reconcile", "--once")
+@pytest.fixture
+def grants(person, collection):
+    """Five of them, oldest first."""
+    issue = lambda: actions.issue(person, collection.slug, size=None, sha256=None, binding=None, who=COMMAND)[0]  # noqa: E731
+    return [issue() for _ in range(5)]
+
+
+def all_of(grants, receipt_for, **answers):
+    """Services that stored a file for each grant; `answers` for some of them, by place, is what they do instead."""
+    known = {each.id.hex: {"uploads": [upload(receipt=receipt_for(each))]} for each in grants}
+    for place, each in enumerate(grants):
+        uploads = known[each.id.hex]["uploads"]
+        uploads[0] = {**uploads[0], "upload_id": UPLOAD_ID[:-1] + str(place)}
+        uploads[0]["receipt"] = receipt_for(each, upload_id=uploads[0]["upload_id"])
+    return Services(**known | {grants[int(place[1:])].id.hex: answer for place, answer in answers.items()})
+
+
+@pytest.mark.parametrize("fault", [StorageUnreachable(), StorageFailing(), OperationalError("locked"), RuntimeError()])
+def test_one_grant_that_fails_keeps_no_other_from_its_receipt(grants, receipt_for, monkeypatch, capsys, fault):
+    services = all_of(grants, receipt_for, _0=fault, _3=fault)
+    monkeypatch.setattr(command, "internal_api", lambda: services)
+    with pytest.raises(CommandError, match="2 of 5") as caught:
+        call_command("reconcile")
     assert caught.value.returncode == 1
-    grant.refresh_from_db()
-    assert grant.state == "issued"
+    said = capsys.readouterr()
+    assert said.out == "asked=5 completed=3 expired=0 waiting=0 refused=0 failed=2\n"
+    cause = getattr(fault, "code", type(fault).__name__)
+    assert said.err.splitlines() == [f"grant {grants[place].id}: {cause}" for place in (0, 3)]
+    assert Grant.objects.filter(state="complete").count() == 3
+
+
+def test_any_number_of_failing_grants_keeps_no_other_from_its_receipt(grants, receipt_for):
+    services = all_of(grants, receipt_for, **{f"_{place}": StorageFailing() for place in range(4)})
+    assert outcome(reconcile(services)) == {"asked": 5, "completed": 1, "failed": 4}
+
+
+@pytest.mark.parametrize(("fault", "asked"), [(StorageUnreachable(), 3), (StorageRefused(), 1)])
+def test_command_fails_when_the_services_tier_answers_nobody(grants, receipt_for, monkeypatch, fault, asked):
+    services = all_of(grants, receipt_for, **{f"_{place}": fault for place in range(5)})
+    monkeypatch.setattr(command, "internal_api", lambda: services)
+    with pytest.raises(CommandError, match=fault.code) as caught:
+        call_command("reconcile", "--once")
+    assert (caught.value.returncode, len(services.asked)) == (1, asked)
+    assert Grant.objects.filter(state="issued").count() == 5
+
+
+class Enough(BaseException):
+    pass
+
+
+@pytest.mark.parametrize("broken", ["waiting", "internal_api", "stdout"])
+def test_rounds_go_on_after_a_fault_of_any_kind(grants, receipt_for, monkeypatch, capsys, broken):
+    rounds, faults = [], []
+
+    def once(real):
+        def fail(*args, **kwargs):
+            if not faults:
+                faults.append(None)
+                raise OSError(28, "No space left") if broken == "stdout" else OperationalError("disk is full")
+            return real(*args, **kwargs)
+
+        return fail
+
+    def pause(seconds):
+        rounds.append(seconds)
+        if len(rounds) == 2:
+            raise Enough
+
+    monkeypatch.setattr(command.time, "sleep", pause)
+    monkeypatch.setattr(command, "internal_api", lambda: all_of(grants, receipt_for))
+    place = {"waiting": rules, "internal_api": command, "stdout": OutputWrapper}[broken]
+    name = "write" if broken == "stdout" else broken
+    monkeypatch.setattr(place, name, once(getattr(place, name)))
+    with pytest.raises(Enough):
+        call_command("reconcile", "--every", "7")
+    assert rounds == [7, 7] and "asked=" in capsys.readouterr().out
+    assert Grant.objects.filter(state="complete").count() == 5
 
 
 def test_every_state_stands_in_the_table_and_complete_is_final():

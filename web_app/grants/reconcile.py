@@ -8,6 +8,7 @@ import logging
 import uuid
 from collections import Counter
 
+from django.db import close_old_connections, connection
 from django.db.models import Q, QuerySet
 from django.utils import timezone
 
@@ -16,7 +17,7 @@ from web_app.config.errors import Problem
 from web_app.grants import actions
 from web_app.grants.models import Grant
 from web_app.grants.states import State
-from web_app.storage.errors import ObjectUnknown, StorageAnswerBad
+from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageRefused, StorageUnreachable
 from web_app.storage.internal_api import InternalApi
 
 logger = logging.getLogger(__name__)
@@ -24,6 +25,7 @@ logger = logging.getLogger(__name__)
 # A request that runs at a token's end may go on to its own deadline (UPLOAD_DEADLINE, a day); then nothing can come
 # any more.
 _LATE = datetime.timedelta(hours=48)
+_SILENT_AT_MOST = 3
 
 
 def waiting() -> QuerySet[Grant]:
@@ -31,14 +33,31 @@ def waiting() -> QuerySet[Grant]:
     return Grant.objects.filter(Q(state=State.ISSUED) | ended_lately).order_by("id")
 
 
-def reconcile(api: InternalApi) -> Counter:
-    """Counts: asked, completed, expired, waiting, refused. Raises StorageUnreachable or StorageRefused."""
-    counts = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0)
+def reconcile(api: InternalApi) -> tuple[Counter, dict[uuid.UUID, str]]:
+    """Counts (asked, completed, expired, waiting, refused, failed), and why grants failed, each by itself.
+
+    Raises StorageRefused, and StorageUnreachable when nothing answered for several grants one behind the other: then it is not
+    about them.
+    """
+    counts, causes, silent = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0, failed=0), {}, 0
     # A list: each grant is settled in a transaction of its own, and no cursor may stay open across those.
     for grant in list(waiting().select_related("uploader").prefetch_related("stored")):
         counts["asked"] += 1
-        counts[_settle(api, grant)] += 1
-    return counts
+        try:
+            counts[_settle(api, grant)] += 1
+            silent = 0
+        except StorageRefused:
+            raise
+        except Exception as exc:  # whatever it was: the others get their turn
+            silent = silent + 1 if type(exc) is StorageUnreachable else 0
+            if silent == _SILENT_AT_MOST:
+                raise
+            logger.error("grant_not_settled", extra={"grant": str(grant.id)}, exc_info=True)
+            counts["failed"] += 1
+            causes[grant.id] = getattr(exc, "code", None) or type(exc).__name__
+            if not connection.in_atomic_block:
+                close_old_connections()  # one that broke is opened anew for the next grant
+    return counts, causes
 
 
 def _settle(api: InternalApi, grant: Grant) -> str:

@@ -1,7 +1,8 @@
 """Why the services tier's word could not be had.
 
 StorageError
-├── StorageUnreachable      no connection, no TLS, no answer in time, or 5xx
+├── StorageUnreachable      no connection, no TLS, or no answer in time
+│   └── StorageFailing      an answer that says that it failed (5xx, 429): perhaps of this one object alone
 ├── StorageRefused          it does not accept our certificate or key: a fault of configuration
 ├── StorageAnswerBad        an answer that this API does not have
 └── ObjectUnknown           404
@@ -17,6 +18,10 @@ class StorageError(Exception):
 
 class StorageUnreachable(StorageError):
     code = "storage_unreachable"
+
+
+class StorageFailing(StorageUnreachable):
+    code = "storage_failing"
 
 
 class StorageRefused(StorageError):

@@ -10,7 +10,7 @@ from functools import cache
 import urllib3
 from django.conf import settings
 
-from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageRefused, StorageUnreachable
+from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageFailing, StorageRefused, StorageUnreachable
 
 # A page of 1000 ids is some 40 KiB.
 _LARGEST_ANSWER = 1 << 20
@@ -66,7 +66,7 @@ def _raise_for(status: int) -> None:
     if status in (401, 403):
         raise StorageRefused
     if status >= 500 or status == 429:
-        raise StorageUnreachable
+        raise StorageFailing
     if status not in (200, 204):
         raise StorageAnswerBad
 

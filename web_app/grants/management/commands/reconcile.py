@@ -1,5 +1,7 @@
 """Ask the services tier about grants whose receipt never came."""
 
+import contextlib
+import logging
 import time
 
 from django.core.management.base import BaseCommand, CommandError
@@ -9,6 +11,7 @@ from web_app.grants.reconcile import reconcile
 from web_app.storage.errors import StorageError
 from web_app.storage.internal_api import internal_api
 
+logger = logging.getLogger(__name__)
 _DAY = 86400
 
 
@@ -31,12 +34,19 @@ class Command(BaseCommand):
             try:
                 self._round()
             except CommandError as exc:
-                self.stderr.write(str(exc))
+                self._say(str(exc))
+            except Exception as exc:  # a lock, a full disk, whatever it was: the next round may go well
+                logger.error("round_failed", exc_info=True)
+                self._say(f"This round failed: {type(exc).__name__}. The next one comes in {every} s.")
             time.sleep(every)
+
+    def _say(self, text: str) -> None:
+        with contextlib.suppress(OSError):  # of a full disk, behind a pipe
+            self.stderr.write(text)
 
     def _round(self) -> None:
         try:
-            counts = reconcile(internal_api())
+            counts, causes = reconcile(internal_api())
         except StorageError as exc:
             raise CommandError(
                 f"The services tier gave no answer ({exc.code}). "
@@ -44,3 +54,7 @@ class Command(BaseCommand):
                 returncode=1,
             ) from exc
         self.stdout.write(" ".join(f"{name}={count}" for name, count in counts.items()))
+        for grant_id, why in causes.items():
+            self._say(f"grant {grant_id}: {why}")
+        if causes:
+            raise CommandError(f"{len(causes)} of {counts['asked']} grants could not be settled.", returncode=1)
