@@ -8,13 +8,11 @@ from .record import GENESIS, entry_hash
 _AT_ONCE = 1000
 
 
-def first_broken_entry() -> int | None:
-    """The sequence number of the first entry that is changed, missing or out of order, or None when all hold."""
-    return next(broken_entries(), None)
-
-
 def broken_entries() -> Iterator[int]:
-    """Sequence numbers of all of them. Behind one that is broken the chain is taken up with what stands there."""
+    """Sequence numbers of all entries that are changed, missing or out of order, the first of a gap for all of it.
+
+    Behind one that is broken the chain is taken up with what stands there.
+    """
     expected, previous = 1, GENESIS
     for seq, entry in _entries():
         if seq != expected:

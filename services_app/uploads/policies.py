@@ -1,7 +1,7 @@
 """May this begin? One question, asked by pre-authorisation, by the page's small request and by the PUT itself."""
 
 import uuid
-from datetime import UTC, datetime
+from datetime import UTC, datetime, timedelta
 
 from django.conf import settings
 from django.db.models import Q
@@ -18,6 +18,9 @@ from .states import RUNNING, State
 
 MAX_PARTS = 256
 
+# How long an upload counts as under way between two of its requests.
+_UNDER_WAY_FOR = timedelta(seconds=60)
+
 
 def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> None:
     """Raise the Problem that an upload of `length` bytes (None: not known yet) under these claims meets, if any.
@@ -30,14 +33,15 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
         raise errors.UploadNotYours
     if length is not None:
         check_length(claims, length, part=part)
+    gives_way = []
     if part:
         _check_parts(claims, length)
     else:
-        slot_for(claims)
+        _, gives_way = slot_for(claims)
     try:
         if not current_store().has_collection(claims.collection):
             raise errors.CollectionUnknown
-        _check_space(length or 0)
+        _check_space(length or 0, freed=gives_way)
     except StoreError as exc:
         raise errors.of_store(exc) from exc
 
@@ -52,7 +56,7 @@ def may_append(upload: Upload, size: int | None, *, others: int | None = None) -
     _check_admission(others)
     room = size if upload.length is None else upload.length - upload.offset  # more than that is too large anyway
     try:
-        _check_space(min(size or 0, room or 0))
+        _check_space(min(size or 0, room or 0), younger_than=upload)
     except StoreError as exc:
         raise errors.of_store(exc) from exc
 
@@ -133,9 +137,34 @@ def _check_admission(others: int) -> None:
         raise errors.Busy
 
 
-def _check_space(size: int) -> None:
-    if current_store().free_bytes() < size + settings.UPLOAD_SPACE_RESERVE:
+def _check_space(size: int, *, freed: list[Upload] = (), younger_than: Upload | None = None) -> None:
+    """Raises NoSpace where `size` more bytes would leave too little for what older uploads under way have announced.
+
+    The older one goes first, so that of several which together do not fit some come to their end; left alone each would fill the
+    store a little, and none could go on. By default all are older. `freed` give way to this request, so theirs is room.
+    """
+    store = current_store()
+    room = store.free_bytes() - settings.UPLOAD_SPACE_RESERVE - size
+    if room < 0:
+        room += sum(store.staged_size(upload.id) or 0 for upload in freed)
+    under_way = _under_way(younger_than, freed)
+    missing = [upload.length - upload.offset for upload in under_way]
+    if room >= sum(missing):
+        return
+    # More exactly: since the last checkpoint some of that has come in, and is no longer free.
+    missing = [upload.length - max(upload.offset, store.staged_size(upload.id) or 0) for upload in under_way]
+    if room < sum(missing):
         raise errors.NoSpace
+
+
+def _under_way(younger_than: Upload | None, besides: list[Upload]) -> list[Upload]:
+    """Uploads of known length that are being sent, or were a moment ago."""
+    now = leases.now()
+    lately = Q(state=State.RECEIVING) | Q(state=State.WAITING, lease_until__gt=now - _UNDER_WAY_FOR)
+    found = Upload.objects.filter(lately, length__isnull=False).exclude(id__in=[upload.id for upload in besides])
+    if younger_than is not None:
+        found = found.filter(id__lt=younger_than.id)
+    return [upload for upload in found if upload.state == State.WAITING or not leases.is_abandoned(upload, now)]
 
 
 def reachable_until(claims: Claims, upload: Upload) -> datetime | None:
