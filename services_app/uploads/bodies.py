@@ -11,7 +11,7 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import actions, concat, ends, errors, headers, itself, policies, recover, render, takeover, writers
+from . import actions, concat, ends, errors, headers, itself, leases, policies, recover, render, takeover, writers
 from .body import RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
@@ -110,7 +110,7 @@ def append(request, upload_id: uuid.UUID):
 def _go_on(request, upload: Upload, claims: Claims, offset: int, append: Append, *, status: int) -> HttpResponse:
     """Take this upload over and append to it, if it stands at `offset`."""
     size = _body_size(request.META)
-    if recover.has_expired(upload):
+    if leases.has_expired(upload):
         recover.settle(upload)
     # nginx's question counted those of every process a moment ago; here it is this process's threads that must suffice.
     policies.may_append(upload, size, others=writers.others(upload.id))

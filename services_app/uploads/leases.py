@@ -91,6 +91,16 @@ def _is_over(end, at, lease) -> bool:
     return not at < end <= at + 2 * lease
 
 
+def has_expired(upload: Upload, at: datetime | None = None) -> bool:
+    """Whether it waited longer for its sender than it may.
+
+    On this boot the machine must have run that long as well: a clock that is set forward destroys nothing.
+    """
+    if upload.state != State.WAITING or upload.expires_at > (at or now()):
+        return False
+    return upload.lease_boot != boot() or uptime() - upload.lease_uptime >= settings.UPLOAD_EXPIRY
+
+
 def count_receiving(besides: UUID | None = None) -> int:
     """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
     receiving = list(Upload.objects.filter(state=State.RECEIVING).exclude(id=besides))

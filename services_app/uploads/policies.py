@@ -83,9 +83,9 @@ def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
         upload = own_upload(claims, claims.upload_id)
         if upload.state not in (State.WAITING, *RUNNING):
             raise errors.of_ended(upload)
-    alive = Q(state__in=RUNNING) | Q(state=State.WAITING, expires_at__gt=timezone.now())
-    of_grant = Upload.objects.filter(alive, grant_id=claims.jti, concat="")
-    uploads = list(of_grant if claims.upload_id is None else of_grant.filter(id=claims.upload_id))
+    of_grant = Upload.objects.filter(state__in=(State.WAITING, *RUNNING), grant_id=claims.jti, concat="")
+    of_grant = of_grant if claims.upload_id is None else of_grant.filter(id=claims.upload_id)
+    uploads = [upload for upload in of_grant if not leases.has_expired(upload)]
     if not uploads:
         may_upload(claims, length)
         raise errors.WrongOffset(0, offset)

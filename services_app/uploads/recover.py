@@ -11,7 +11,6 @@ import logging
 import threading
 import uuid
 
-from django.conf import settings
 from django.db import connection
 
 from services_app.store.current import current_store
@@ -52,18 +51,8 @@ def stale_uploads(**of) -> list[Upload]:
     uploads, now = Upload.objects.select_related("grant").filter(**of), leases.now()
     running = [upload for upload in uploads.filter(state__in=RUNNING) if leases.is_abandoned(upload, now)]
     return running + [
-        upload for upload in uploads.filter(state=State.WAITING, expires_at__lte=now) if has_expired(upload)
+        upload for upload in uploads.filter(state=State.WAITING, expires_at__lte=now) if leases.has_expired(upload, now)
     ]
-
-
-def has_expired(upload: Upload) -> bool:
-    """Whether it waited longer for its sender than it may.
-
-    On this boot the machine must have run that long as well: a clock that is set forward destroys nothing.
-    """
-    if upload.state != State.WAITING or upload.expires_at > leases.now():
-        return False
-    return upload.lease_boot != leases.boot() or leases.uptime() - upload.lease_uptime >= settings.UPLOAD_EXPIRY
 
 
 def settle(upload: Upload, *, patiently: bool = False) -> State | None:

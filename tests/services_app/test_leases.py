@@ -9,7 +9,7 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from services_app.uploads import actions, leases, recover, writers
+from services_app.uploads import actions, leases, writers
 from services_app.uploads.models import Upload
 from tests.services_app.making import announced, begun, claims_object
 
@@ -88,14 +88,14 @@ def test_a_clock_that_is_set_destroys_nothing_that_waits_on_this_boot(upload, st
     actions.wait(upload)
     step(by)
     call_command("recover")
-    assert Upload.objects.get().state == "waiting" and not recover.has_expired(upload)
+    assert Upload.objects.get().state == "waiting" and not leases.has_expired(upload)
 
 
 def test_what_waited_for_longer_than_it_may_has_expired(upload, step, monkeypatch, settings):
     actions.wait(upload)
     step(timedelta(seconds=settings.UPLOAD_EXPIRY))
     monkeypatch.setattr(leases, "uptime", lambda: upload.lease_uptime + settings.UPLOAD_EXPIRY)
-    assert recover.has_expired(upload)
+    assert leases.has_expired(upload)
 
 
 @pytest.fixture
