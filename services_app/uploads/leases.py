@@ -30,6 +30,8 @@ from .states import State
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
 
+FIELDS = ("state", "owner", "lease_until", "lease_boot", "lease_uptime")  # what is_abandoned looks at
+
 _HOST_MARK = "host-id"  # a file in STATE_DIR
 
 
@@ -103,7 +105,7 @@ def has_expired(upload: Upload, at: datetime | None = None) -> bool:
 
 def count_receiving(besides: UUID | None = None) -> int:
     """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
-    receiving = list(Upload.objects.filter(state=State.RECEIVING).exclude(id=besides))
+    receiving = list(Upload.objects.filter(state=State.RECEIVING).exclude(id=besides).only(*FIELDS))
     at = now() if receiving else None
     return sum(not is_abandoned(upload, at) for upload in receiving)
 

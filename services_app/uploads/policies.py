@@ -162,6 +162,7 @@ def _under_way(younger_than: Upload | None, besides: list[Upload]) -> list[Uploa
     now = leases.now()
     lately = Q(state=State.RECEIVING) | Q(state=State.WAITING, lease_until__gt=now - _UNDER_WAY_FOR)
     found = Upload.objects.filter(lately, length__isnull=False).exclude(id__in=[upload.id for upload in besides])
+    found = found.only("offset", "length", *leases.FIELDS)
     if younger_than is not None:
         found = found.filter(id__lt=younger_than.id)
     return [upload for upload in found if upload.state == State.WAITING or not leases.is_abandoned(upload, now)]

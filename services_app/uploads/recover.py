@@ -106,8 +106,9 @@ def _settle_request(upload: Upload, patiently: bool) -> None:
 def _bring_back(upload: Upload, may_wake_up: bool) -> None:
     try:
         with _released_if_it_fails(upload), writers.writing(upload):
+            _remove_copies(upload)
             if may_wake_up:
-                _carry_away(upload)
+                current_store().reseat(upload.id, upload.offset)
             else:
                 ends.cut_back(upload)
             actions.wait(upload, problem=errors.BodyCutOff.code)
@@ -115,13 +116,11 @@ def _bring_back(upload: Upload, may_wake_up: bool) -> None:
         actions.abort(upload, errors.UploadGone.code)
 
 
-def _carry_away(upload: Upload) -> None:
-    store = current_store()
-    # What an earlier try left that did not come to its end: its generation is over as well.
-    for name in store.staged_names():
+def _remove_copies(upload: Upload) -> None:
+    """What a try to carry its bytes away left, which did not come to its end: its generation is over as well."""
+    for name in current_store().staged_names():
         if name.startswith(f"{upload.id}."):
-            store.discard_name(name)
-    store.reseat(upload.id, upload.offset)
+            current_store().discard_name(name)
 
 
 def _in_a_thread(upload: Upload) -> None:

@@ -7,6 +7,7 @@ import time
 from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 
+from web_app.config.outage import is_of_the_database
 from web_app.grants.reconcile import reconcile
 from web_app.storage.errors import StorageError
 from web_app.storage.internal_api import internal_api
@@ -53,6 +54,10 @@ class Command(BaseCommand):
                 "Check SERVICES_URL, the certificates and INTERNAL_API_KEY.",
                 returncode=1,
             ) from exc
+        except Exception as exc:
+            if not is_of_the_database(exc):
+                raise
+            raise CommandError("The database cannot be used now. Nothing is lost.", returncode=1) from exc
         self.stdout.write(" ".join(f"{name}={count}" for name, count in counts.items()))
         for grant_id, why in causes.items():
             self._say(f"grant {grant_id}: {why}")
