@@ -89,9 +89,8 @@ def _told(fault: BaseException, end: End, fate: Fate) -> BaseException:
     if outage.is_of_the_database(fault):
         return errors.DatabaseUnavailable()
     if fate is Fate.UNCERTAIN and isinstance(fault, Exception):
-        return (
-            errors.StoreUnavailable()
-        )  # also where it is full: the bytes are there, and nobody needs to send them again
+        # Also where it is full: the bytes are there, and nobody needs to send them again.
+        return errors.StoreUnavailable()
     return fault if end.told is None else end.told()
 
 
