@@ -71,7 +71,9 @@ def copy_range(source: int, target: int, count: int) -> None:
             write_all(target, memoryview(piece))
             moved = len(piece)
         if moved == 0:
-            raise EOFError
+            if os.fstat(source).st_size < count:
+                raise EOFError
+            raise OSError(errno.EIO, "nothing could be read before the end")  # some file systems answer so for a while
         done += moved
 
 

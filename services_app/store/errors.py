@@ -1,20 +1,23 @@
 """What can go wrong in the store. Views translate these; the store knows no HTTP.
 
 StoreError
-├── StoreUnavailable    the NAS is absent, another one, or failing: nothing was written under a final name
+├── StoreUnavailable    the NAS is absent, another one, or failing: nothing was written under a final name; it may pass
 ├── StoreFull           ENOSPC or EDQUOT, which may first appear at fsync or close
 ├── StoreUncertain      the last directory fsync failed: neither success nor failure; `recover` finds out
+├── Unstorable          the store will never take this, for its name, its size or its place: nothing is visible
 ├── StagedBytesLost     staging holds fewer bytes than were acknowledged: the upload cannot go on
 ├── CollectionUnknown   the store has no such collection
 ├── ObjectExists        the final name is taken: nothing was overwritten
 └── ObjectUnknown       no such object
+
+Which errno means which: docs/adr/0016-what-an-errno-means.md.
 """
 
 import errno
 
 
 class StoreError(Exception):
-    """Base of all; never raised itself."""
+    """Base of all; never raised itself. Its text is a cause for operators, without names and paths."""
 
 
 class StoreUnavailable(StoreError):
@@ -26,6 +29,10 @@ class StoreFull(StoreError):
 
 
 class StoreUncertain(StoreError):
+    pass
+
+
+class Unstorable(StoreError):
     pass
 
 
@@ -45,6 +52,20 @@ class ObjectUnknown(StoreError):
     pass
 
 
-def from_os_error(exc: OSError) -> StoreError:
-    """The store's error for an operating system error that is no special case where it came up."""
-    return StoreFull() if exc.errno in (errno.ENOSPC, errno.EDQUOT) else StoreUnavailable()
+_FULL = {errno.ENOSPC, errno.EDQUOT}
+_NEVER = {errno.ENAMETOOLONG, errno.EILSEQ, errno.EFBIG, errno.EXDEV, errno.EMLINK}
+# Of a call that gives a name; elsewhere they say something else.
+_NEVER_UNDER_THIS_NAME = {errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS}
+
+
+def from_os_error(exc: OSError, *, naming: bool = False) -> StoreError:
+    """The store's error for an operating system error that is no special case where it came up.
+
+    `naming`: of a call that gave a file its final name.
+    """
+    cause = errno.errorcode.get(exc.errno, "unknown")
+    if exc.errno in _FULL:
+        return StoreFull(cause)
+    if exc.errno in _NEVER or (naming and exc.errno in _NEVER_UNDER_THIS_NAME):
+        return Unstorable(cause)
+    return StoreUnavailable(cause)

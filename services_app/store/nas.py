@@ -15,20 +15,15 @@ import uuid
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
-from . import durable, folders, sentinel
-from .errors import (
-    CollectionUnknown,
-    ObjectExists,
-    ObjectUnknown,
-    StagedBytesLost,
-    StoreUnavailable,
-    StoreUncertain,
-    from_os_error,
-)
+from . import durable, folders, probe, sentinel
+from .checkup import Checkup
+from .errors import CollectionUnknown, ObjectExists, ObjectUnknown, StoreFull, StoreUnavailable, StoreUncertain, from_os_error
+from .paths import shortened
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of
 
 MANIFEST_SUFFIX = ".manifest.json"
+_BESIDE_A_NAME = len(f".{MANIFEST_SUFFIX}")  # bytes: what is longest of all that is made from an object's name
 
 
 class LocalFileSystemStorage:
@@ -36,6 +31,8 @@ class LocalFileSystemStorage:
 
     def __init__(self, root: Path, store_id: uuid.UUID | None):
         self.root, self.store_id = root, store_id
+        self.health = Checkup(self.mounted).health
+        self._longest: dict[int, int] = {}  # device → bytes that a name may have
 
     # -- is it there? --------------------------------------------------------------------------------------------------
 
@@ -54,14 +51,20 @@ class LocalFileSystemStorage:
             space = os.fstatvfs(root_fd)
         return space.f_bavail * space.f_frsize
 
+    def check(self, collection: str) -> None:
+        """Would it take something into this collection now? Raises StoreUnavailable, StoreFull or Unstorable when not."""
+        health = self.health()
+        if collection in health.failing:
+            raise health.failing[collection]
+        if not health.has_inodes:
+            raise StoreFull("inodes")
+
     def has_collection(self, slug: str) -> bool:
-        with self.mounted() as root_fd:
+        with self.mounted() as root_fd, _translated():
             try:
                 return stat.S_ISDIR(os.stat(f"{COLLECTIONS}/{slug}", dir_fd=root_fd, follow_symlinks=False).st_mode)
             except FileNotFoundError:
                 return False
-            except OSError as exc:
-                raise from_os_error(exc) from exc
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
@@ -71,12 +74,12 @@ class LocalFileSystemStorage:
 
     def staged_size(self, upload_id: uuid.UUID) -> int | None:
         """Bytes taken so far, or None when nothing is staged under this id."""
-        with self.mounted() as root_fd:
+        with self.mounted() as root_fd, _translated():
             return size_of(root_fd, str(upload_id))
 
     def discard(self, upload_id: uuid.UUID) -> None:
-        """Remove a staged file, if there is one."""
-        with self.mounted() as root_fd:
+        """Remove a staged file, if there is one. A store that does not let it go leaves it to `recover`."""
+        with self.mounted() as root_fd, contextlib.suppress(OSError):
             remove(root_fd, str(upload_id))
 
     def staged_names(self) -> list[str]:
@@ -85,8 +88,8 @@ class LocalFileSystemStorage:
             return os.listdir(staging_fd)
 
     def discard_name(self, name: str) -> None:
-        """Remove one of `staged_names`."""
-        with self.mounted() as root_fd:
+        """Remove one of `staged_names`. Raises StoreUnavailable when it stays."""
+        with self.mounted() as root_fd, _translated():
             remove(root_fd, name)
 
     def reseat(self, upload_id: uuid.UUID, size: int) -> None:
@@ -94,7 +97,7 @@ class LocalFileSystemStorage:
 
         Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
         """
-        with self.mounted() as root_fd, _translated(missing=StagedBytesLost):
+        with self.mounted() as root_fd, _translated():
             if size == 0:
                 remove(root_fd, str(upload_id))
                 return
@@ -110,7 +113,7 @@ class LocalFileSystemStorage:
 
         Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
         """
-        with self.mounted() as root_fd, _translated(missing=StagedBytesLost):
+        with self.mounted() as root_fd, _translated():
             sources = [(f"{STAGING}/{part}", size) for part, size in parts]
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{STAGING}/{upload_id}", dir_fd=root_fd)
@@ -121,25 +124,16 @@ class LocalFileSystemStorage:
 
         A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no
         partial file ever stands under its final name. The staged name goes last, so there is a durable name at every
-        moment. Safe to repeat after a crash at any point. Raises ObjectExists,
-        ObjectUnknown (neither staged nor published), CollectionUnknown, StoreFull, StoreUnavailable (nothing is
-        visible) or StoreUncertain (it may be).
+        moment. Safe to repeat after a crash at any point. The name is shortened where the store takes no longer one.
+
+        Raises ObjectExists, ObjectUnknown (neither staged nor published), CollectionUnknown, Unstorable, StoreFull,
+        StoreUnavailable (nothing is visible) or StoreUncertain (it may be).
         """
         with self.mounted() as root_fd:
-            staged = f"{STAGING}/{upload_id}"
-            folder_fd, linked = self._make_folder(root_fd, directory), False
+            staged, name = f"{STAGING}/{upload_id}", self._fitting(root_fd, name)
+            folder_fd = self._make_folder(root_fd, directory)
             try:
-                try:
-                    os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
-                    linked = True
-                except FileExistsError as exc:
-                    if not _same_file(root_fd, staged, folder_fd, name):
-                        raise ObjectExists from exc
-                except FileNotFoundError as exc:
-                    if not _is_there(folder_fd, name):
-                        raise ObjectUnknown from exc
-                except OSError as exc:
-                    raise from_os_error(exc) from exc
+                linked = _give_name(root_fd, staged, folder_fd, name)
                 try:
                     if not sentinel.still_mounted(self.root, root_fd):
                         # Linked into a store that was unmounted or swapped a moment ago: take the name back. One that
@@ -150,10 +144,22 @@ class LocalFileSystemStorage:
                     durable.sync_directory(folder_fd)
                 except OSError as exc:
                     raise StoreUncertain from exc
-                remove(root_fd, str(upload_id))
+                with contextlib.suppress(OSError):  # `recover` finds it
+                    remove(root_fd, str(upload_id))
             finally:
                 os.close(folder_fd)
         return "/".join((*directory, name))
+
+    def withdraw(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> bool:
+        """Take an upload that cannot be published out of staging; return whether it stands under its final name all the same.
+
+        Where it does not, nothing can give it that name any more. Raises StoreUnavailable when nobody can tell.
+        """
+        with self.mounted() as root_fd, _translated():
+            remove(root_fd, str(upload_id))
+            with folders.opened(root_fd, STAGING) as staging_fd:
+                durable.sync_directory(staging_fd)
+            return _identity(root_fd, "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))) is not None
 
     def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
         """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""
@@ -224,12 +230,13 @@ class LocalFileSystemStorage:
         """
         if not self.has_collection(collection):
             raise CollectionUnknown
-        base = self.root / COLLECTIONS / collection
-        with _translated():
-            for year in folders.named(base, folders.YEAR):
-                for month in folders.named(year, folders.MONTH):
-                    ids = (folder for folder in folders.named(month, folders.ID) if folder.name > after)
-                    yield from (uuid.UUID(folder.name) for folder in ids if folders.is_filled(folder))
+        base = f"{COLLECTIONS}/{collection}"
+        with self.mounted() as root_fd, _translated():
+            for year in folders.named(root_fd, base, folders.YEAR):
+                for month in folders.named(root_fd, f"{base}/{year}", folders.MONTH):
+                    path = f"{base}/{year}/{month}"
+                    ids = (name for name in folders.named(root_fd, path, folders.ID) if name > after)
+                    yield from (uuid.UUID(name) for name in ids if folders.is_filled(root_fd, f"{path}/{name}"))
 
     def delete(self, name: str) -> None:
         """Remove an object, its manifest and its folder, durably. Raises ObjectUnknown."""
@@ -237,15 +244,18 @@ class LocalFileSystemStorage:
         parent, _, leaf = folder.rpartition("/")
         with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
             with folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
-                os.unlink(base, dir_fd=folder_fd)
-                with contextlib.suppress(FileNotFoundError):
-                    os.unlink(base + MANIFEST_SUFFIX, dir_fd=folder_fd)
+                was_there = _identity(folder_fd, base) is not None
+                for part in (base, base + MANIFEST_SUFFIX):
+                    with contextlib.suppress(FileNotFoundError):
+                        os.unlink(part, dir_fd=folder_fd)
                 durable.sync_directory(folder_fd)
             with folders.opened(root_fd, f"{COLLECTIONS}/{parent}") as parent_fd:
                 # NFS keeps a file that somebody still reads (.nfs…), and with it the folder; the object is gone.
                 with contextlib.suppress(OSError):
                     os.rmdir(leaf, dir_fd=parent_fd)
                 durable.sync_directory(parent_fd)
+            if not was_there:
+                raise ObjectUnknown
 
     def path(self, name: str) -> Path:
         """Where the object lies on this host, for tools that read it in place."""
@@ -256,42 +266,56 @@ class LocalFileSystemStorage:
     def _make_folder(self, root_fd: int, directory: tuple[str, ...]) -> int:
         """Open `collections/<directory>`, making all below the collection, each entry durable before it is used."""
         slug, *below = directory
-        try:
+        with _translated(missing=CollectionUnknown):
             fd = os.open(f"{COLLECTIONS}/{slug}", folders.OPEN, dir_fd=root_fd)
-        except FileNotFoundError as exc:
-            raise CollectionUnknown from exc
-        except OSError as exc:
-            raise from_os_error(exc) from exc
         for part in below:
             try:
-                folders.make(fd, ".", part)
-                inner = os.open(part, folders.OPEN, dir_fd=fd)
-            except OSError as exc:
-                raise from_os_error(exc) from exc
+                with _translated():
+                    folders.make(fd, ".", part)
+                    inner = os.open(part, folders.OPEN, dir_fd=fd)
             finally:
                 os.close(fd)
             fd = inner
         return fd
 
+    def _fitting(self, root_fd: int, name: str) -> str:
+        """The name, shortened where the store takes no longer one with what is made from it. Always the same on one store."""
+        if len(name.encode()) + _BESIDE_A_NAME <= probe.SHORTEST:
+            return name
+        with _translated():
+            device = os.fstat(root_fd).st_dev
+            if device not in self._longest:
+                self._longest[device] = probe.longest_name(root_fd)
+        return shortened(name, self._longest[device] - _BESIDE_A_NAME)
 
-def _is_there(fd: int, name: str) -> bool:
+
+def _give_name(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
+    """Link what is staged; return whether that was done now. It was done before, when a crash came behind it.
+
+    Raises ObjectExists, ObjectUnknown, Unstorable, StoreFull or StoreUnavailable.
+    """
     try:
-        os.stat(name, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
+        os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+    except (FileExistsError, FileNotFoundError) as exc:
+        with _translated():
+            before, now = _identity(root_fd, staged), _identity(folder_fd, name)
+        if now is None:  # a folder that vanished is ENOENT as well, and costs no staged bytes
+            raise ObjectUnknown if before is None else StoreUnavailable from exc
+        if before not in (None, now):
+            raise ObjectExists from exc
         return False
     except OSError as exc:
-        raise from_os_error(exc) from exc
+        raise from_os_error(exc, naming=True) from exc
     return True
 
 
-def _same_file(fd_a: int, name_a: str, fd_b: int, name_b: str) -> bool:
-    """Whether both names are one file, as after a crash between link and unlink."""
+def _identity(fd: int, path: str) -> tuple[int, int] | None:
+    """What tells one file from another; None where there is none. Raises OSError."""
     try:
-        a = os.stat(name_a, dir_fd=fd_a, follow_symlinks=False)
-        b = os.stat(name_b, dir_fd=fd_b, follow_symlinks=False)
-    except OSError:
-        return False
-    return (a.st_dev, a.st_ino) == (b.st_dev, b.st_ino)
+        found = os.stat(path, dir_fd=fd, follow_symlinks=False)
+    except FileNotFoundError:
+        return None
+    return found.st_dev, found.st_ino
 
 
 def _checked(name: str) -> str:

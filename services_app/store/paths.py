@@ -52,18 +52,19 @@ def safe_name(name: str) -> str:
     name = " ".join(name.split()).strip(". ")
     if _RESERVED.fullmatch(name) or _LEADING.match(name) or unicodedata.category(name[:1] or "_")[0] == "M":
         name = f"_{name}"
-    return _shorten(name).strip(". ") or FALLBACK_NAME
+    return shortened(name, MAX_NAME_BYTES) or FALLBACK_NAME
 
 
 def _is_misread(c: str) -> bool:
     return c in _SPECIAL or c in _LIKE_SLASHES or (c != "." and not {"/", "\\", "."}.isdisjoint(unicodedata.normalize("NFKC", c)))
 
 
-def _shorten(name: str) -> str:
-    if len(name.encode()) <= MAX_NAME_BYTES:
-        return name
+def shortened(name: str, room: int) -> str:
+    """A safe name in at most `room` bytes of UTF-8, always the same one; its extension stays."""
+    if len(name.encode()) <= room:
+        return name.strip(". ")
     stem, dot, extension = name.rpartition(".")
     if not stem or len(extension.encode()) > 20:
         stem, dot, extension = name, "", ""
-    room = MAX_NAME_BYTES - len((dot + extension).encode())
-    return stem.encode()[:room].decode(errors="ignore") + dot + extension
+    room -= len((dot + extension).encode())
+    return (stem.encode()[:room].decode(errors="ignore") + dot + extension).strip(". ")

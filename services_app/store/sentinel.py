@@ -35,12 +35,17 @@ def read(root_fd: int) -> uuid.UUID | None:
 
 
 def write(root_fd: int, store_id: uuid.UUID) -> None:
-    """Write the sentinel. Raises OSError, FileExistsError when there is one already."""
-    fd = os.open(NAME, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
-    with os.fdopen(fd, "w") as file:
-        json.dump({"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file)
-        file.flush()
-        os.fsync(file.fileno())
+    """Write the sentinel, whole or not at all. Raises OSError, FileExistsError when there is one already."""
+    aside = f"{NAME}.{uuid.uuid4().hex}"
+    fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
+    try:
+        with os.fdopen(fd, "w") as file:
+            json.dump({"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file)
+            file.flush()
+            os.fsync(file.fileno())
+        os.link(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+    finally:
+        os.unlink(aside, dir_fd=root_fd)
     os.fsync(root_fd)
 
 
@@ -75,9 +80,9 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
 
 
 def still_mounted(root: str | os.PathLike, root_fd: int) -> bool:
-    """Whether the path of the root still leads to the folder that `root_fd` was opened on."""
+    """Whether the path of the root still leads to the folder that `root_fd` was opened on. Raises OSError: nobody can tell."""
     try:
         now, then = os.stat(root), os.fstat(root_fd)
-    except OSError:
+    except FileNotFoundError:
         return False
     return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)

@@ -4,6 +4,7 @@ Bytes beyond the last checkpoint are not promised to anybody. Whoever resumes cu
 """
 
 import contextlib
+import errno
 import os
 import threading
 import uuid
@@ -35,10 +36,9 @@ class StagedFile:
         self._fd: int | None = None
         try:
             self._fd = self._open(resume_at)
-        except FileNotFoundError as exc:
-            raise StagedBytesLost from exc
         except OSError as exc:
-            raise from_os_error(exc) from exc
+            # Where nothing was promised yet, a name that cannot be made is no loss.
+            raise StagedBytesLost if exc.errno == errno.ENOENT and resume_at else from_os_error(exc) from exc
         finally:
             if self._fd is None:
                 os.close(root_fd)
@@ -128,14 +128,14 @@ class StagedFile:
 
 
 def remove(root_fd: int, name: str) -> None:
-    """Remove a staged file, if it is there. A failure leaves a file that `recover` finds."""
-    with contextlib.suppress(OSError):
+    """Remove a staged file, if it is there. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
         os.unlink(f"{STAGING}/{name}", dir_fd=root_fd)
 
 
 def size_of(root_fd: int, name: str) -> int | None:
-    """Bytes in a staged file, or None when there is none."""
+    """Bytes in a staged file, or None when there is none. Raises OSError."""
     try:
         return os.stat(f"{STAGING}/{name}", dir_fd=root_fd, follow_symlinks=False).st_size
-    except OSError:
+    except FileNotFoundError:
         return None

@@ -1,0 +1,107 @@
+"""Would the store take something now? Asked by readiness and at the door, before anybody sends a body.
+
+Whether it is there and has room is looked at every time. What storing does is tried in small (probe.py), and a success is
+believed for some seconds. All of it runs in a thread of its own, since a store that stalls lets nobody go: whoever asks
+waits for PATIENCE only, and all who ask at once share one answer.
+"""
+
+import contextlib
+import logging
+import os
+import threading
+import time
+from collections.abc import Callable
+from dataclasses import dataclass, field
+
+from . import folders, probe
+from .errors import StoreError, StoreFull, StoreUnavailable, from_os_error
+from .sentinel import COLLECTIONS
+
+log = logging.getLogger("sluice.store")
+
+BELIEVED_FOR = 5.0  # seconds
+PATIENCE = 3.0  # seconds
+INODES_NEEDED = 8  # one upload: its staged file, year, month and folder, manifest; and some room
+
+_UNTOLD = 1 << 62  # some servers answer -1 where they do not count
+
+
+@dataclass(frozen=True, slots=True)
+class Health:
+    """`free_bytes` of this user; `free_inodes` None where the file system counts none; `failing`: collections that take
+    nothing, and why.
+    """
+
+    free_bytes: int
+    free_inodes: int | None
+    failing: dict[str, StoreError] = field(default_factory=dict)
+
+    @property
+    def has_inodes(self) -> bool:
+        return self.free_inodes is None or self.free_inodes >= INODES_NEEDED
+
+
+class _Run:
+    def __init__(self):
+        self.done, self.health, self.error = threading.Event(), None, None
+
+
+class Checkup:
+    """Of one store. `mounted` is LocalFileSystemStorage.mounted."""
+
+    def __init__(self, mounted: Callable[[], contextlib.AbstractContextManager[int]]):
+        self._mounted, self._lock = mounted, threading.Lock()
+        self._run: _Run | None = None
+        self._tried_at, self._failing, self._swept = float("-inf"), {}, False
+
+    def health(self) -> Health:
+        """Raises StoreUnavailable, StoreFull or Unstorable, whose text names the errno and the step."""
+        with self._lock:
+            run = self._run
+            if run is None:
+                run = self._run = _Run()
+                threading.Thread(target=self._examine, args=(run,), name="sluice-checkup", daemon=True).start()
+        if not run.done.wait(PATIENCE):
+            raise StoreUnavailable("stalled")
+        if run.error is not None:
+            raise type(run.error)(*run.error.args) from run.error  # one of its own for each who asks
+        return run.health
+
+    def _examine(self, run: _Run) -> None:
+        try:
+            with self._mounted() as root_fd:
+                run.health = self._look(root_fd)
+        except StoreError as exc:
+            run.error = exc
+        except Exception as exc:
+            log.error("checkup failed", exc_info=True)
+            run.error = StoreUnavailable(type(exc).__name__)
+        finally:
+            with self._lock:
+                self._run = None
+            run.done.set()
+
+    def _look(self, root_fd: int) -> Health:
+        if time.monotonic() - self._tried_at > BELIEVED_FOR:
+            self._try(root_fd)
+        try:
+            space = os.fstatvfs(root_fd)
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+        counted = 0 < space.f_files < _UNTOLD
+        return Health(space.f_bavail * space.f_frsize, space.f_favail if counted else None, self._failing)
+
+    def _try(self, root_fd: int) -> None:
+        try:
+            places = folders.named(root_fd, COLLECTIONS, folders.SLUG)
+            failing = probe.attempt(root_fd, places)
+            if not self._swept:
+                probe.sweep(root_fd, places)
+        except probe.ProbeFailed as exc:
+            raise type(exc.error)(str(exc)) from exc
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+        self._swept = True
+        self._failing = {place: type(exc.error)(str(exc)) for place, exc in failing.items()}
+        # Only what went well throughout is believed: what was mended is to show at once.
+        self._tried_at = float("-inf") if failing else time.monotonic()

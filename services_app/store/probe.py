@@ -1,0 +1,179 @@
+"""Can this file system do what the work needs? Tried with files of our own, never asked: some say more than they can.
+
+What a kill leaves behind begins with PREFIX in `staging/`, `collections/` and the collections, and is swept an hour later.
+"""
+
+import contextlib
+import errno
+import os
+import time
+import uuid
+from collections.abc import Callable, Iterable, Iterator
+
+from . import durable, folders
+from .errors import StoreError, from_os_error
+from .sentinel import COLLECTIONS, STAGING
+
+PREFIX = ".probe-"
+
+LONGEST = 255  # bytes: no file system that Linux mounts takes longer names
+SHORTEST = 72  # bytes: the longest name that is made here without a sender's part, with some room
+
+_NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
+_LEFT_BEHIND = 3600  # seconds; a probe that waits for a store that stalls is younger
+_WORTH = memoryview(bytes(4096))
+
+
+class ProbeFailed(Exception):
+    """`step` is what was tried, `error` what the work would meet."""
+
+    def __init__(self, step: str, cause: OSError):
+        self.step, self.cause = step, cause
+        self.error: StoreError = from_os_error(cause, naming=step == "link")
+        super().__init__(f"{errno.errorcode.get(cause.errno, 'unknown')} at {step}")
+
+
+def attempt(root_fd: int, places: Iterable[str] = ()) -> dict[str, ProbeFailed]:
+    """What storing an object does, in small: a staged file, made durable, and its link in a new folder of `collections/`.
+
+    Returns those of `places`, folders below `collections/`, where the last step fails. Raises ProbeFailed when all would.
+    """
+    with _staged(root_fd) as staged:
+        _publish(root_fd, staged, COLLECTIONS, sync=True)
+        failed = {}
+        for place in places:
+            try:
+                _publish(root_fd, staged, f"{COLLECTIONS}/{place}")
+            except ProbeFailed as exc:
+                failed[place] = exc
+    return failed
+
+
+def attempt_rest(root_fd: int) -> None:
+    """What else the work relies on, and what does not change from one moment to the next. Raises ProbeFailed."""
+    with _staged(root_fd) as staged:
+        _is_refused("create twice", lambda: os.close(os.open(staged, _NEW, 0o600, dir_fd=root_fd)))
+        other = f"{STAGING}/{_name()}"
+        with _step("link"):
+            os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        with _made(root_fd, other):
+            _is_refused("link twice", lambda: os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd))
+            with _step("rename"):
+                os.rename(other, moved := f"{other}.moved", src_dir_fd=root_fd, dst_dir_fd=root_fd)
+                os.rename(moved, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+    with _step("name"):
+        if not _takes(root_fd, _name().ljust(SHORTEST, "x")):
+            raise OSError(errno.ENAMETOOLONG, "")
+    with _step("letters"):
+        if not _takes(root_fd, f"{_name()}-\u00e9\u4e2d"):
+            raise OSError(errno.EILSEQ, "")
+
+
+def longest_name(root_fd: int) -> int:
+    """The most bytes that a name may have here, found by making such names. Raises OSError."""
+    takes, refuses = SHORTEST, LONGEST + 1
+    if _takes(root_fd, _name().ljust(LONGEST, "x")):
+        return LONGEST
+    while refuses - takes > 1:
+        middle = (takes + refuses) // 2
+        takes, refuses = (middle, refuses) if _takes(root_fd, _name().ljust(middle, "x")) else (takes, middle)
+    return takes
+
+
+def sweep(root_fd: int, places: Iterable[str] = ()) -> None:
+    """Remove what probes that were killed have left. Raises OSError."""
+    with folders.opened(root_fd, STAGING) as fd:
+        now = os.fstat(fd).st_mtime  # by the store's clock: a file was made in it a moment ago
+    for folder in (STAGING, COLLECTIONS, *(f"{COLLECTIONS}/{place}" for place in places)):
+        with folders.opened(root_fd, folder) as fd:
+            for name in os.listdir(fd):
+                if name.startswith(PREFIX) and os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime < now - _LEFT_BEHIND:
+                    _cleared(fd, name)
+
+
+def _cleared(fd: int, name: str) -> None:
+    try:
+        os.unlink(name, dir_fd=fd)
+    except (IsADirectoryError, PermissionError):
+        with contextlib.suppress(FileNotFoundError):
+            os.unlink(f"{name}/probe", dir_fd=fd)
+        os.rmdir(name, dir_fd=fd)
+
+
+@contextlib.contextmanager
+def _staged(root_fd: int) -> Iterator[str]:
+    """A staged file of some bytes, durable, for the length of a `with` block; its path."""
+    path = f"{STAGING}/{_name()}"
+    with _step("create"):
+        fd = os.open(path, _NEW, 0o600, dir_fd=root_fd)
+    with _made(root_fd, path):
+        try:
+            with _step("write"):
+                durable.write_all(fd, _WORTH)
+        except ProbeFailed:
+            with contextlib.suppress(OSError):
+                os.close(fd)
+            raise
+        with _step("fsync"):
+            durable.sync_and_close(fd)
+        yield path
+
+
+def _publish(root_fd: int, staged: str, parent: str, *, sync: bool = False) -> None:
+    folder = f"{parent}/{_name()}"
+    with _step("mkdir"):
+        os.mkdir(folder, 0o750, dir_fd=root_fd)
+    with _made(root_fd, folder, by="rmdir"):
+        with _step("link"):
+            os.link(staged, f"{folder}/probe", src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        with _made(root_fd, f"{folder}/probe"):
+            if sync:
+                with _step("fsync of a folder"), folders.opened(root_fd, folder) as fd:
+                    durable.sync_directory(fd)
+
+
+@contextlib.contextmanager
+def _made(root_fd: int, path: str, *, by: str = "unlink") -> Iterator[None]:
+    """Something that this probe made, for the length of a `with` block. What went wrong first is the one to tell."""
+    try:
+        yield
+    except BaseException:
+        with contextlib.suppress(OSError):
+            getattr(os, by)(path, dir_fd=root_fd)
+        raise
+    with _step("remove"):
+        getattr(os, by)(path, dir_fd=root_fd)
+
+
+@contextlib.contextmanager
+def _step(name: str) -> Iterator[None]:
+    try:
+        yield
+    except OSError as exc:
+        raise ProbeFailed(name, exc) from exc
+
+
+def _is_refused(step: str, call: Callable[[], None]) -> None:
+    """What must fail because the name is taken."""
+    with _step(step):
+        try:
+            call()
+        except FileExistsError:
+            return
+        raise OSError(errno.EOPNOTSUPP, "")
+
+
+def _takes(root_fd: int, name: str) -> bool:
+    """Whether a file may have this name. Raises OSError when that is not what it depends on."""
+    try:
+        os.close(os.open(f"{STAGING}/{name}", _NEW, 0o600, dir_fd=root_fd))
+    except OSError as exc:
+        if exc.errno in (errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL):
+            return False
+        raise
+    os.unlink(f"{STAGING}/{name}", dir_fd=root_fd)
+    return True
+
+
+def _name() -> str:
+    return f"{PREFIX}{uuid.uuid4()}"
