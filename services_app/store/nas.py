@@ -150,16 +150,24 @@ class LocalFileSystemStorage:
                 os.close(folder_fd)
         return "/".join((*directory, name))
 
-    def withdraw(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> bool:
-        """Take an upload that cannot be published out of staging; return whether it stands under its final name all the same.
+    def withdraw(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, size: int) -> bool:
+        """Take an upload of `size` bytes that cannot be published out of staging; return whether it was published all the same.
 
-        Where it does not, nothing can give it that name any more. Raises StoreUnavailable when nobody can tell.
+        Where it was not, nothing can give it that name any more. Raises StoreUnavailable or StoreUncertain when nobody can tell.
         """
         with self.mounted() as root_fd, _translated():
+            staged, final = f"{STAGING}/{upload_id}", "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
+            before = _identity(root_fd, staged)
             remove(root_fd, str(upload_id))
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
-            return _identity(root_fd, "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))) is not None
+            now = _identity(root_fd, final)
+            if None in (before, now) or before == now:
+                return now is not None
+            # Something else has its name. Of the same size it is for a person to judge whose bytes they are.
+            if os.stat(final, dir_fd=root_fd, follow_symlinks=False).st_size == size:
+                raise StoreUncertain
+            return False
 
     def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
         """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""

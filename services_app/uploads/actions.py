@@ -117,11 +117,13 @@ def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> 
     _move(upload, State.COMMITTING, **facts)
 
 
-def complete(upload: Upload) -> None:
-    """The object stands durably under its final name: write the ledger and sign the receipt. Raises LeaseLost."""
-    durable_at = timezone.now()
+def complete(upload: Upload, name: str = "") -> None:
+    """The object stands durably under its final name, `name` where the store shortened it: write the ledger and sign the
+    receipt. Raises LeaseLost.
+    """
+    durable_at, safe_name = timezone.now(), name.rpartition("/")[2] or upload.safe_name
     with transaction.atomic():
-        _move(upload, State.COMMITTED, durable_at=durable_at, problem="")
+        _move(upload, State.COMMITTED, durable_at=durable_at, safe_name=safe_name, problem="")
         facts = {"size": upload.size, "sha256": upload.sha256, "collection": upload.grant.collection}
         entry = record.append("committed", upload_id=upload.id, grant_id=upload.grant_id, at=durable_at, facts=facts)
         upload.receipt = issuer().issue(

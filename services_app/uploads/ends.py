@@ -51,6 +51,7 @@ ENDS = (
     End(errors.Problem, Fate.GIVEN_UP, Fate.UNCERTAIN),
     # The store.
     End(store_errors.StagedBytesLost, Fate.GIVEN_UP, Fate.UNCERTAIN, errors.UploadGone),
+    End(store_errors.Unstorable, Fate.GIVEN_UP, Fate.GIVEN_UP, errors.Unstorable),  # its name was refused: nothing is visible
     End(store_errors.StoreFull, Fate.CUT_BACK, Fate.UNCERTAIN, errors.NoSpace),
     End(store_errors.StoreError, Fate.CUT_BACK, Fate.UNCERTAIN, errors.StoreUnavailable),
     # A fault of our own, or the end of the process.

@@ -35,6 +35,7 @@ Problem
 ├── CodingRefused           415  coding_refused
 ├── LengthDiffers           422  length_differs
 ├── DigestDiffers           422  digest_differs
+├── Unstorable              422  unstorable
 ├── UploadInProgress        423  upload_in_progress
 ├── ChecksumDiffers         460  checksum_differs   (tus)
 ├── ContentDigestDiffers    422  checksum_differs   (everybody else)
@@ -296,6 +297,14 @@ class DigestDiffers(Problem):
     )
 
 
+class Unstorable(Problem):
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "unstorable"
+    title, detail = (
+        "The storage can never take this file",
+        "Its name, its size or its place is refused there. Nothing was stored. Tell the operator.",
+    )
+
+
 class UploadInProgress(Problem):
     status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 1
     title, detail = "Another request is sending this", "Wait until it has ended, then look at the upload's state."
@@ -353,13 +362,17 @@ class NoSpace(Problem):
     title, detail = "The storage is full", "Nothing was stored. Tell the operator."
 
 
+_OF_STORE = (
+    (store_errors.StoreFull, NoSpace),
+    (store_errors.CollectionUnknown, CollectionUnknown),
+    (store_errors.Unstorable, Unstorable),
+    (store_errors.StagedBytesLost, UploadGone),
+)
+
+
 def of_store(error: store_errors.StoreError) -> Problem:
     """What a sender is told of a store error."""
-    if isinstance(error, store_errors.StoreFull):
-        return NoSpace()
-    if isinstance(error, store_errors.CollectionUnknown):
-        return CollectionUnknown()
-    return StoreUnavailable()
+    return next((problem() for kind, problem in _OF_STORE if isinstance(error, kind)), StoreUnavailable())
 
 
 _GIVEN_UP = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded)}

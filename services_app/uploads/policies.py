@@ -39,6 +39,7 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
     else:
         _, gives_way = slot_for(claims)
     try:
+        current_store().check(claims.collection)
         if not current_store().has_collection(claims.collection):
             raise errors.CollectionUnknown
         _check_space(length or 0, freed=gives_way)
@@ -56,6 +57,7 @@ def may_append(upload: Upload, size: int | None, *, others: int | None = None) -
     _check_admission(others)
     room = size if upload.length is None else upload.length - upload.offset  # more than that is too large anyway
     try:
+        current_store().check(upload.grant.collection)
         _check_space(min(size or 0, room or 0), younger_than=upload)
     except StoreError as exc:
         raise errors.of_store(exc) from exc
@@ -66,7 +68,7 @@ def own_upload(claims: Claims, upload_id: uuid.UUID) -> Upload:
     if claims.upload_id not in (None, upload_id):
         raise errors.UploadNotYours
     try:
-        return Upload.objects.get(id=upload_id, grant_id=claims.jti)
+        return Upload.objects.select_related("grant").get(id=upload_id, grant_id=claims.jti)
     except Upload.DoesNotExist as exc:
         raise errors.UploadUnknown from exc
 

@@ -6,10 +6,9 @@ import uuid
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
-from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 
-from . import actions, envelopes, errors, headers, itself, media, policies, render, takeover
+from . import actions, envelopes, errors, headers, itself, media, policies, recover, render, takeover
 from .answers import problem_response
 from .body import RequestBody
 from .callers import from_nginx, token_claims
@@ -83,10 +82,9 @@ def _standing(upload: Upload) -> Upload:
 
 
 def _are_bytes_lost(upload: Upload) -> bool:
-    """Whether less lies in staging than was promised. While the store is away nobody can tell."""
-    with contextlib.suppress(StoreError):
-        return (current_store().staged_size(upload.id) or 0) < upload.offset
-    return False
+    """Whether less lies in staging than was promised. Raises StoreUnavailable while nobody can tell."""
+    size = current_store().staged_size(upload.id)
+    return upload.offset > (0 if size is None else size)
 
 
 def _offset_fields(request, upload: Upload, claims: Claims) -> dict[str, str]:
@@ -102,7 +100,14 @@ def _cancel(upload: Upload) -> HttpResponse:
     if upload.state == State.COMMITTED and not upload.terminated:
         Upload.objects.filter(id=upload.id).update(terminated=True)
         return HttpResponse(status=204)
-    upload = takeover.seize(upload)
+    try:
+        upload = takeover.seize(upload)
+    except (errors.StoreUnavailable, errors.NoSpace):
+        # Whole, and the store does not publish it now. Nobody needs to wait for that to throw it away.
+        upload.refresh_from_db()
+        if upload.state != State.COMMITTING or recover.cancel_commit(upload) != State.ABORTED:
+            raise
+        return HttpResponse(status=204)
     actions.abort(upload, errors.UploadCancelled.code)
     with tidying(upload.id):
         current_store().discard(upload.id)

@@ -152,8 +152,8 @@ def commit(upload: Upload) -> None:
     """Publish an upload in state `committing`. Once it may be visible it is never aborted, whatever this raises (ends.py): the
     grant would allow a second object.
     """
-    current_store().publish(upload.id, actions.directory_of(upload), upload.safe_name)
-    actions.complete(upload)
+    name = current_store().publish(upload.id, actions.directory_of(upload), upload.safe_name)
+    actions.complete(upload, name)
     manifest.write(upload)
 
 

@@ -2,7 +2,7 @@
 
 receiving   → waiting, at the last checkpoint; aborted, when staging holds less than that
 committing  → committed, when the object stands under its final name, or its staged bytes are whole and can be published
-            → aborted otherwise
+            → aborted otherwise; also when the store will never take it
 waiting     → aborted, when its sender has not come back in time
 """
 
@@ -14,7 +14,7 @@ import uuid
 from django.db import connection
 
 from services_app.store.current import current_store
-from services_app.store.errors import ObjectUnknown, StagedBytesLost, StoreError, StoreUncertain
+from services_app.store.errors import ObjectExists, ObjectUnknown, StagedBytesLost, StoreError, StoreUncertain, Unstorable
 
 from . import actions, ends, errors, leases, manifest, outage, writers
 from .models import Upload
@@ -79,14 +79,37 @@ def settle(upload: Upload, *, patiently: bool = False) -> State | None:
     return upload.state
 
 
-def _settle_commit(upload: Upload) -> None:
+def cancel_commit(upload: Upload) -> State:
+    """End an abandoned upload in `committing` that the store does not publish now, since its sender says so; return its state.
+
+    One that turns out to be published stays. Raises StoreUnavailable, or UploadInProgress when somebody was quicker.
+    """
+    try:
+        if not leases.is_abandoned(upload):
+            raise actions.LeaseLost
+        _settle_commit(upload, cancelled=True)
+    except actions.LeaseLost as exc:
+        raise errors.UploadInProgress from exc
+    except StoreError as exc:
+        raise errors.of_store(exc) from exc
+    return upload.state
+
+
+def _settle_commit(upload: Upload, *, cancelled: bool = False) -> None:
     _take_over(upload)
+    otherwise = errors.UploadCancelled if cancelled else errors.BodyCutOff
     with _released_if_it_fails(upload), writers.writing(upload):
-        if _is_published(upload):
-            actions.complete(upload)
-            manifest.write(upload)
+        try:
+            name = _not_withdrawn(upload) if cancelled else _published(upload)
+        except (Unstorable, ObjectExists):
+            name, otherwise = _not_withdrawn(upload), errors.Unstorable
+        if name is None:
+            actions.abort(upload, otherwise.code)
+            with tidying(upload.id):
+                current_store().discard(upload.id)
         else:
-            actions.abort(upload, errors.BodyCutOff.code)
+            actions.complete(upload, name)
+            manifest.write(upload)
 
 
 def _settle_request(upload: Upload, patiently: bool) -> None:
@@ -170,13 +193,19 @@ def _take_over(upload: Upload) -> None:
     upload.refresh_from_db()
 
 
-def _is_published(upload: Upload) -> bool:
-    """Whether the object stands under its final name, or now does. Its bytes were durable before `committing`."""
+def _published(upload: Upload) -> str | None:
+    """The object's name, if it stands under it or now does. Its bytes were durable before `committing`."""
     store = current_store()
     try:
         name = store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
     except ObjectUnknown:
-        return False
+        return None
     if store.size(name) != upload.size:
         raise StoreUncertain
-    return True
+    return name
+
+
+def _not_withdrawn(upload: Upload) -> str | None:
+    """The object's name, if it stands under it although it was taken back from staging. If it does not, it never will."""
+    is_there = current_store().withdraw(upload.id, actions.directory_of(upload), upload.safe_name, upload.size)
+    return _published(upload) if is_there else None

@@ -104,7 +104,7 @@ def limits(max_size: int, until: datetime | None = None) -> str:
 def is_of_the_target(problem: errors.Problem) -> bool:
     """Section "Completeness": whether a refusal comes from what the bytes are, so that the upload is over (`?1`)."""
     of_bytes = errors.TypeRefused | errors.EnvelopeRefused | errors.CodingRefused | errors.DigestDiffers | errors.LengthDiffers
-    return isinstance(problem, of_bytes)
+    return isinstance(problem, of_bytes | errors.Unstorable)
 
 
 def _digests(meta: dict, name: str) -> tuple[tuple[str, bytes], ...]:

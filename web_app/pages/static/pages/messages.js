@@ -119,6 +119,11 @@ const MESSAGES = {
     text: `There is no room for this file at the moment. Your file is unchanged, and what has arrived of it is kept. Tell your Sluice operator; once there is room, try again.`,
     action: "retry",
   },
+  unstorable: {
+    title: "The storage can never take this file",
+    text: `Its name, its size or its place is refused there, and trying again would change nothing. ${NOTHING_STORED} Tell your Sluice operator.`,
+    action: "none",
+  },
   collection_unknown: {
     title: "The storage does not know this collection yet",
     text: `It was set up here but not on the storage server. ${NOTHING_STORED} Tell your Sluice operator; then try again.`,
