@@ -1,11 +1,21 @@
-"""Alive: this process answers. Ready: store mounted by its sentinel, space left, database writable."""
+"""Alive: this process answers. Ready: an upload would be stored now. Readiness does in small what an upload does."""
+
+import contextlib
+import threading
+import time
 
 from django.conf import settings
-from django.db import DatabaseError, connection, transaction
+from django.db import Error, connection, transaction
 from django.http import JsonResponse
 
 from services_app.store.current import current_store
-from services_app.store.errors import StoreError
+from services_app.store.errors import StoreError, StoreFull
+from services_app.store.models import HealthCheck
+
+BELIEVED_FOR = 5.0  # seconds that a good answer of the database counts
+_PATIENCE = 3.0  # seconds: whoever asks is not kept waiting by a lock
+
+_FINE = ("ok", "unknown")  # what a file system does not count is unknown; "store" says when nothing is known
 
 
 def alive(request):
@@ -13,25 +23,81 @@ def alive(request):
 
 
 def ready(request):
-    """200 when an upload would be taken, else 503; each part by itself, without paths."""
+    """200 when an upload would be taken, else 503; each part by itself, without paths and names of files."""
     parts = {"database": _database(), **_store()}
-    ok = all(value == "ok" for value in parts.values())
+    ok = all(value in _FINE for value in parts.values())
     return JsonResponse({"status": "ok" if ok else "failing", **parts}, status=200 if ok else 503)
 
 
+class _Believed:
+    """Until when a good answer of the database counts, on the monotonic clock."""
+
+    def __init__(self):
+        self.lock = threading.Lock()
+        self.cache_clear()
+
+    def cache_clear(self) -> None:
+        self.until = float("-inf")
+
+
+believed = _Believed()
+
+
 def _database() -> str:
+    if not believed.lock.acquire(timeout=_PATIENCE):
+        return "failing"  # somebody else waits for it already
     try:
-        # A transaction takes SQLite's write lock, so a read-only or full database shows here.
-        with transaction.atomic(), connection.cursor() as cursor:
-            cursor.execute("SELECT 1")
-    except DatabaseError:
+        if time.monotonic() >= believed.until:
+            _write_and_take_back()
+            believed.until = time.monotonic() + BELIEVED_FOR
+    except Error:
         return "failing"
+    finally:
+        believed.lock.release()
     return "ok"
 
 
-def _store() -> dict:
+def _write_and_take_back() -> None:
+    """A row, committed as an upload's is, and removed again. Raises django.db.Error."""
+    with _short_wait_for_a_lock():
+        with transaction.atomic():
+            row = HealthCheck.objects.create(filling="x" * HealthCheck.SIZE)
+        with transaction.atomic():
+            HealthCheck.objects.filter(id__lte=row.id).delete()  # and what a kill left between the two
+
+
+@contextlib.contextmanager
+def _short_wait_for_a_lock():
+    if connection.vendor != "sqlite":
+        yield
+        return
+    usual = connection.settings_dict["OPTIONS"].get("timeout", 5)
     try:
-        free = current_store().free_bytes()
-    except (StoreError, DatabaseError):
-        return {"store": "absent", "space": "unknown"}
-    return {"store": "ok", "space": "ok" if free > settings.UPLOAD_SPACE_RESERVE else "full"}
+        _wait_for_locks(_PATIENCE)
+        yield
+    finally:
+        _wait_for_locks(usual)
+
+
+def _wait_for_locks(seconds: float) -> None:
+    with connection.cursor() as cursor:
+        cursor.execute(f"PRAGMA busy_timeout = {int(seconds * 1000)}")
+
+
+def _store() -> dict[str, str]:
+    try:
+        health = current_store().health()
+    except StoreFull as exc:
+        return {"store": f"failing ({exc})", "space": "full", "inodes": "unknown", "collections": "unknown"}
+    except (StoreError, Error) as exc:
+        cause = str(exc) if isinstance(exc, StoreError) else ""
+        return {
+            "store": f"failing ({cause})" if cause else "absent",
+            **dict.fromkeys(("space", "inodes", "collections"), "unknown"),
+        }
+    return {
+        "store": "ok",
+        "space": "ok" if health.free_bytes > settings.UPLOAD_SPACE_RESERVE else "full",
+        "inodes": ("ok" if health.has_inodes else "full") if health.free_inodes is not None else "unknown",
+        "collections": "; ".join(f"{slug} failing ({cause})" for slug, cause in sorted(health.failing.items())) or "ok",
+    }

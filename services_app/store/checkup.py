@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import folders, probe
-from .errors import StoreError, StoreFull, StoreUnavailable, from_os_error
+from .errors import StoreError, StoreUnavailable, from_os_error
 from .sentinel import COLLECTIONS
 
 log = logging.getLogger("sluice.store")

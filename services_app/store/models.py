@@ -9,3 +9,11 @@ class StoreIdentity(models.Model):
 
     class Meta:
         constraints = [models.CheckConstraint(condition=models.Q(id=1), name="one_store_per_database")]
+
+
+class HealthCheck(models.Model):
+    """A row that readiness writes and takes back, to see that one can be written."""
+
+    SIZE = 8192  # bytes: an upload's rows and its receipt come to less
+
+    filling = models.TextField()

@@ -17,7 +17,15 @@ from pathlib import Path
 
 from . import durable, folders, probe, sentinel
 from .checkup import Checkup
-from .errors import CollectionUnknown, ObjectExists, ObjectUnknown, StoreFull, StoreUnavailable, StoreUncertain, from_os_error
+from .errors import (
+    CollectionUnknown,
+    ObjectExists,
+    ObjectUnknown,
+    StoreFull,
+    StoreUnavailable,
+    StoreUncertain,
+    from_os_error,
+)
 from .paths import shortened
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of

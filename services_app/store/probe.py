@@ -6,7 +6,6 @@ What a kill leaves behind begins with PREFIX in `staging/`, `collections/` and t
 import contextlib
 import errno
 import os
-import time
 import uuid
 from collections.abc import Callable, Iterable, Iterator
 
@@ -87,7 +86,10 @@ def sweep(root_fd: int, places: Iterable[str] = ()) -> None:
     for folder in (STAGING, COLLECTIONS, *(f"{COLLECTIONS}/{place}" for place in places)):
         with folders.opened(root_fd, folder) as fd:
             for name in os.listdir(fd):
-                if name.startswith(PREFIX) and os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime < now - _LEFT_BEHIND:
+                if (
+                    name.startswith(PREFIX)
+                    and os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime < now - _LEFT_BEHIND
+                ):
                     _cleared(fd, name)
 
 

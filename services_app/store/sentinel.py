@@ -40,7 +40,9 @@ def write(root_fd: int, store_id: uuid.UUID) -> None:
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
     try:
         with os.fdopen(fd, "w") as file:
-            json.dump({"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file)
+            json.dump(
+                {"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file
+            )
             file.flush()
             os.fsync(file.fileno())
         os.link(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)

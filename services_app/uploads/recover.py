@@ -14,7 +14,14 @@ import uuid
 from django.db import connection
 
 from services_app.store.current import current_store
-from services_app.store.errors import ObjectExists, ObjectUnknown, StagedBytesLost, StoreError, StoreUncertain, Unstorable
+from services_app.store.errors import (
+    ObjectExists,
+    ObjectUnknown,
+    StagedBytesLost,
+    StoreError,
+    StoreUncertain,
+    Unstorable,
+)
 
 from . import actions, ends, errors, leases, manifest, outage, writers
 from .models import Upload

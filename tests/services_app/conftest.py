@@ -72,6 +72,7 @@ def key_files(tmp_path_factory, token_key, receipt_key) -> tuple[Path, Path]:
 @pytest.fixture(autouse=True)
 def own_place(settings, tmp_path, key_files, monkeypatch):
     """Settings that point into this test's folder, and nothing remembered from the test before."""
+    from services_app.config import health
     from services_app.store.current import _store
     from services_app.uploads import answers, callers, receipts
 
@@ -83,7 +84,7 @@ def own_place(settings, tmp_path, key_files, monkeypatch):
     settings.NAS_ROOT = tmp_path / "nas"
     settings.UPLOAD_SPACE_RESERVE = 0
     monkeypatch.setattr(answers, "_SETTLE", 0)
-    for remembered in (_store, callers.verifier, receipts.issuer):
+    for remembered in (_store, callers.verifier, receipts.issuer, health.believed):
         remembered.cache_clear()
 
 
