@@ -15,7 +15,7 @@ _CURES = {
     "write": "Make room, or raise the quota.",
     "fsync": _PROMISE + "Mount it so that fsync works.",
     "create twice": "Mount it with a protocol that keeps O_EXCL (NFS 3 or newer, SMB 3, a local file system).",
-    "mkdir": "Let the user of services_app make folders there.",
+    "mkdir": "Let the user of services_app make folders there, and mount it read-write.",
     "link": _PROMISE
     + "Take one with hard links, and have `staging` and `collections` on one mount and in one quota project.",
     "link twice": "A second link must be refused where the name is taken. Take another protocol for this share.",
@@ -66,7 +66,7 @@ def tried(root_fd: int) -> Iterator[None]:
     try:
         try:
             for folder in (sentinel.STAGING, sentinel.COLLECTIONS):
-                with contextlib.suppress(FileExistsError):
+                with probe.step("mkdir"), contextlib.suppress(FileExistsError):
                     os.mkdir(folder, 0o750, dir_fd=root_fd)
                     made.append(folder)
             probe.attempt(root_fd)

@@ -53,17 +53,17 @@ def attempt_rest(root_fd: int) -> None:
     with _staged(root_fd) as staged:
         _is_refused("create twice", lambda: os.close(os.open(staged, _NEW, 0o600, dir_fd=root_fd)))
         other = f"{STAGING}/{_name()}"
-        with _step("link"):
+        with step("link"):
             os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
         with _made(root_fd, other):
             _is_refused("link twice", lambda: os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd))
-            with _step("rename"):
+            with step("rename"):
                 os.rename(other, moved := f"{other}.moved", src_dir_fd=root_fd, dst_dir_fd=root_fd)
                 os.rename(moved, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
-    with _step("name"):
+    with step("name"):
         if not _takes(root_fd, _name().ljust(SHORTEST, "x")):
             raise OSError(errno.ENAMETOOLONG, "")
-    with _step("letters"):
+    with step("letters"):
         if not _takes(root_fd, f"{_name()}-\u00e9\u4e2d"):
             raise OSError(errno.EILSEQ, "")
 
@@ -106,31 +106,31 @@ def _cleared(fd: int, name: str) -> None:
 def _staged(root_fd: int) -> Iterator[str]:
     """A staged file of some bytes, durable, for the length of a `with` block; its path."""
     path = f"{STAGING}/{_name()}"
-    with _step("create"):
+    with step("create"):
         fd = os.open(path, _NEW, 0o600, dir_fd=root_fd)
     with _made(root_fd, path):
         try:
-            with _step("write"):
+            with step("write"):
                 durable.write_all(fd, _WORTH)
         except ProbeFailed:
             with contextlib.suppress(OSError):
                 os.close(fd)
             raise
-        with _step("fsync"):
+        with step("fsync"):
             durable.sync_and_close(fd)
         yield path
 
 
 def _publish(root_fd: int, staged: str, parent: str, *, sync: bool = False) -> None:
     folder = f"{parent}/{_name()}"
-    with _step("mkdir"):
+    with step("mkdir"):
         os.mkdir(folder, 0o750, dir_fd=root_fd)
     with _made(root_fd, folder, by="rmdir"):
-        with _step("link"):
+        with step("link"):
             os.link(staged, f"{folder}/probe", src_dir_fd=root_fd, dst_dir_fd=root_fd)
         with _made(root_fd, f"{folder}/probe"):
             if sync:
-                with _step("fsync of a folder"), folders.opened(root_fd, folder) as fd:
+                with step("fsync of a folder"), folders.opened(root_fd, folder) as fd:
                     durable.sync_directory(fd)
 
 
@@ -143,21 +143,22 @@ def _made(root_fd: int, path: str, *, by: str = "unlink") -> Iterator[None]:
         with contextlib.suppress(OSError):
             getattr(os, by)(path, dir_fd=root_fd)
         raise
-    with _step("remove"):
+    with step("remove"):
         getattr(os, by)(path, dir_fd=root_fd)
 
 
 @contextlib.contextmanager
-def _step(name: str) -> Iterator[None]:
+def step(name: str) -> Iterator[None]:
+    """What is tried in this `with` block. OSError → ProbeFailed."""
     try:
         yield
     except OSError as exc:
         raise ProbeFailed(name, exc) from exc
 
 
-def _is_refused(step: str, call: Callable[[], None]) -> None:
+def _is_refused(what: str, call: Callable[[], None]) -> None:
     """What must fail because the name is taken."""
-    with _step(step):
+    with step(what):
         try:
             call()
         except FileExistsError:

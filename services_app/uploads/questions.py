@@ -105,8 +105,10 @@ def _cancel(upload: Upload) -> HttpResponse:
     except (errors.StoreUnavailable, errors.NoSpace):
         # Whole, and the store does not publish it now. Nobody needs to wait for that to throw it away.
         upload.refresh_from_db()
-        if upload.state != State.COMMITTING or recover.cancel_commit(upload) != State.ABORTED:
+        if upload.state != State.COMMITTING:
             raise
+        if recover.cancel_commit(upload) == State.COMMITTED:
+            raise errors.AlreadyCommitted from None
         return HttpResponse(status=204)
     actions.abort(upload, errors.UploadCancelled.code)
     with tidying(upload.id):

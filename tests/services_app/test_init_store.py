@@ -3,14 +3,17 @@
 import errno
 import json
 import os
+import time
 import uuid
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
+from django.db import OperationalError
 
 from services_app.store.current import current_store
 from services_app.store.models import StoreIdentity
+from tests.services_app.mounts import bound, mounted, remount
 
 pytestmark = pytest.mark.django_db
 
@@ -99,14 +102,149 @@ def test_a_file_in_place_of_a_collection_is_told(root):
         init("taken")
 
 
+def unable(*args, **kwargs):
+    raise OSError(errno.EOPNOTSUPP, "Operation not supported")
+
+
 @pytest.mark.parametrize("call", ["link", "fsync"])
 def test_a_file_system_that_cannot_keep_the_protocol_is_told_now(root, monkeypatch, call):
     init()
-
-    def unable(*args, **kwargs):
-        raise OSError(errno.EOPNOTSUPP, "Operation not supported")
-
     monkeypatch.setattr(os, call, unable)
     with pytest.raises(CommandError, match="cannot hard-link or sync"):
         init()
     assert list((root / "staging").iterdir()) == []
+
+
+def overwriting(real):
+    """A link that goes through where the name is taken."""
+
+    def link(source, name, **kwargs):
+        try:
+            real(source, name, **kwargs)
+        except FileExistsError:
+            pass
+
+    return link
+
+
+def without_exclusive(real):
+    return lambda path, flags, *args, **kwargs: real(path, flags & ~os.O_EXCL, *args, **kwargs)
+
+
+def of_ascii_only(real):
+    def call(path, *args, **kwargs):
+        if not str(path).isascii():
+            raise OSError(errno.EILSEQ, "")
+        return real(path, *args, **kwargs)
+
+    return call
+
+
+def of_short_names(real):
+    def call(path, *args, **kwargs):
+        if max(map(len, str(path).split("/"))) > 64 and ".probe-" in str(path):
+            raise OSError(errno.ENAMETOOLONG, "")
+        return real(path, *args, **kwargs)
+
+    return call
+
+
+def keeping_files(real):
+    def unlink(path, *args, **kwargs):
+        if str(path).startswith("staging/"):
+            raise OSError(errno.EPERM, "")
+        return real(path, *args, **kwargs)
+
+    return unlink
+
+
+@pytest.mark.parametrize(
+    ("call", "instead", "told"),
+    [
+        ("link", lambda real: unable, "ENOTSUP at link.*hard links"),
+        ("link", overwriting, "at link twice.*protocol"),
+        ("fsync", lambda real: unable, "ENOTSUP at fsync.*fsync works"),
+        ("rename", lambda real: unable, "at rename"),
+        ("open", without_exclusive, "at create twice.*O_EXCL"),
+        ("open", of_ascii_only, "EILSEQ at letters.*UTF-8"),
+        ("open", of_short_names, "ENAMETOOLONG at name"),
+    ],
+)
+def test_what_is_not_fit_is_neither_marked_nor_noted_and_is_left_as_it_was_until_it_is_cured(root, monkeypatch, call, instead, told):
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match=told):
+        patch.setattr(os, call, instead(getattr(os, call)))
+        init("first")
+    assert list(root.iterdir()) == [] and not StoreIdentity.objects.exists()
+    assert "made; collections added: 1" in init("first")
+    assert current_store().has_collection("first")
+
+
+def test_a_store_that_keeps_what_was_written_is_told(root, monkeypatch):
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="EPERM at remove.*delete"):
+        patch.setattr(os, "unlink", keeping_files(os.unlink))
+        init()
+    assert not (root / ".sluice-store").exists() and not StoreIdentity.objects.exists()
+
+
+def test_a_database_that_cannot_note_the_store_leaves_no_mark(root, monkeypatch):
+    def full(*args, **kwargs):
+        raise OperationalError("database or disk is full")
+
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="database cannot be written"):
+        patch.setattr(StoreIdentity.objects, "get_or_create", full)
+        init()
+    assert list(root.iterdir()) == []
+    assert "made" in init()
+
+
+@pytest.mark.parametrize("call", ["write", "link"])
+def test_a_sentinel_that_could_not_be_written_whole_is_not_there_at_all(root, monkeypatch, call):
+    real = os.link
+
+    def no_sentinel(source, name, *args, **kwargs):
+        if name == ".sluice-store":
+            raise OSError(errno.ENOSPC, "No space left on device")
+        return real(source, name, *args, **kwargs)
+
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="No space"):
+        if call == "link":
+            patch.setattr(os, "link", no_sentinel)
+        else:
+            patch.setattr("services_app.store.sentinel.json.dump", lambda *args: no_sentinel("", ".sluice-store"))
+        init()
+    assert list(root.iterdir()) == [] and not StoreIdentity.objects.exists()
+    assert "made" in init()
+
+
+def test_a_store_on_a_read_only_mount_is_told_with_its_cure(root):
+    with mounted(root, "size=1m"):
+        remount(root, "ro")
+        with pytest.raises(CommandError, match="EROFS at mkdir.*read-write"):
+            init()
+        assert list(root.iterdir()) == []
+        remount(root, "rw")
+        assert "made" in init()
+
+
+def test_a_collection_on_another_mount_is_told_with_its_cure(root):
+    init("apart")
+    (root / "elsewhere").mkdir()
+    with bound(root / "collections" / "apart", root / "elsewhere"):
+        with pytest.raises(CommandError, match="apart is there, but takes nothing .EXDEV at link.*one mount"):
+            init("apart")
+        init("other")
+
+
+def test_what_a_killed_probe_left_goes_after_an_hour_and_not_before(root):
+    init("first")
+    left = [root / "staging" / ".probe-old", root / "collections" / ".probe-old", root / "collections" / "first" / ".probe-old"]
+    left[0].write_bytes(b"x")
+    for folder in left[1:]:
+        folder.mkdir()
+        (folder / "probe").write_bytes(b"x")
+    young = root / "staging" / ".probe-young"
+    young.write_bytes(b"x")
+    for path in left:
+        os.utime(path, (0, time.time() - 3700))
+    current_store().health()
+    assert [path for path in (*left, young) if path.exists()] == [young]

@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import Error, transaction
 
 from services_app.store import prepare
 from services_app.store.errors import StoreError
@@ -45,6 +45,8 @@ class Command(BaseCommand):
             raise CommandError(f"NAS_ROOT cannot be prepared: {exc.strerror}.") from exc
         except StoreError as exc:
             raise CommandError(f"The store is not usable: {type(exc).__name__} {exc}".rstrip() + ".") from exc
+        except Error as exc:
+            raise CommandError(f"The database cannot be written now: {type(exc).__name__}. Run this again then.") from exc
         self.stdout.write(f"store {store_id} {'made' if made else 'adopted'}; collections added: {len(collection)}")
 
     def _identify(self, root_fd: int) -> tuple[uuid.UUID, bool]:

@@ -4,7 +4,7 @@ import uuid
 
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
-from django.db import transaction
+from django.db import Error, transaction
 from django.utils import timezone
 
 from services_app.store import folders, prepare, staged
@@ -44,6 +44,8 @@ class Command(BaseCommand):
                 store_id = _move(root_fd, found, lost)
         except prepare.Unfit as exc:
             raise CommandError(str(exc)) from exc
+        except Error as exc:
+            raise CommandError(f"The database cannot be written now: {type(exc).__name__}. Nothing was changed.") from exc
         except (OSError, StoreError) as exc:
             raise CommandError(f"NAS_ROOT is not usable now: {type(exc).__name__}. Nothing was changed.") from exc
         self.stdout.write(

@@ -1,0 +1,236 @@
+"""What the store can never take is refused with a code of its own, and ends: aborted, its bytes freed, its slot free."""
+
+import errno
+import os
+from datetime import timedelta
+from io import StringIO
+
+import pytest
+from django.core.management import call_command
+from django.utils import timezone
+
+from services_app.store import probe
+from services_app.store.errors import Unstorable
+from services_app.uploads import actions, policies
+from services_app.uploads.callers import verifier
+from services_app.uploads.models import Upload
+from tests.services_app.making import COLLECTION, a_zip, announced, begun, some_uuid
+from tests.services_app.mounts import bound
+
+pytestmark = pytest.mark.django_db
+CONTENT = a_zip(b"content" * 100)
+NAMED = ("open", "link", "mkdir", "rename", "stat", "unlink")
+
+
+@pytest.fixture
+def token(grant_token):
+    return grant_token()
+
+
+@pytest.fixture
+def short_names(monkeypatch):
+    """A store that takes names of 143 bytes, as eCryptfs does, whatever pathconf says."""
+    for call in NAMED:
+        monkeypatch.setattr(os, call, _refusing(getattr(os, call), 143))
+
+
+def _refusing(real, most):
+    def call(path, *args, **kwargs):
+        names = [part for given in (path, *args) if isinstance(given, str) for part in given.split("/")]
+        if max(map(len, map(str.encode, names)), default=0) > most:
+            raise OSError(errno.ENAMETOOLONG, "File name too long")
+        return real(path, *args, **kwargs)
+
+    return call
+
+
+@pytest.fixture
+def whole(known_store, token):
+    """A function: an abandoned upload under this name that is whole and only has to be published."""
+
+    def make(name="scan.zip"):
+        upload = begun(verifier().verify(token), announced(len(CONTENT), name=name))
+        with known_store.stage(upload.id) as staged:
+            staged.write(memoryview(CONTENT))
+            staged.finish()
+        actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="application/zip")
+        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        return Upload.objects.select_related("grant").get(id=upload.id)
+
+    return make
+
+
+@pytest.fixture
+def refused(monkeypatch):
+    """A function: giving the final name fails with this errno."""
+
+    def refuse(code):
+        real = os.link
+
+        def link(source, name, *args, **kwargs):
+            if "probe" in os.fspath(name):
+                return real(source, name, *args, **kwargs)
+            raise OSError(code, os.strerror(code))
+
+        monkeypatch.setattr(os, "link", link)
+
+    return refuse
+
+
+def has_ended(token, known_store, code="unstorable") -> bool:
+    upload = Upload.objects.get()
+    return (upload.state, upload.problem, upload.slot, known_store.staged_names()) == ("aborted", code, None, []) and (
+        policies.slot_for(verifier().verify(token)) == (0, [])
+    )
+
+
+NEVER = [errno.ENAMETOOLONG, errno.EILSEQ, errno.EINVAL, errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP]
+
+
+@pytest.mark.parametrize("code", NEVER)
+def test_a_file_whose_name_is_refused_for_ever_is_422_and_leaves_nothing(uploads, token, known_store, refused, code):
+    refused(code)
+    answer = uploads("PUT", "/u", token=token, body=CONTENT)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unstorable") and "Retry-After" not in answer
+    assert has_ended(token, known_store)
+
+
+@pytest.mark.parametrize("code", NEVER)
+@pytest.mark.parametrize("asked", ["GET", "DELETE", "recover"])
+def test_an_upload_that_stuck_in_committing_ends_when_next_asked(control, token, known_store, whole, refused, code, asked):
+    upload = whole()
+    refused(code)
+    if asked == "recover":
+        call_command("recover", stdout=StringIO())
+    else:
+        assert control(asked, f"/u/{upload.id}", token=token).status_code < 500
+    assert has_ended(token, known_store)
+
+
+@pytest.mark.parametrize("code", [errno.EIO, errno.EPERM, errno.EACCES, errno.EROFS, errno.ENOSPC, errno.EDQUOT])
+def test_an_upload_that_cannot_be_published_now_can_be_cancelled(control, token, known_store, whole, refused, code):
+    upload = whole()
+    refused(code)
+    assert control("GET", f"/u/{upload.id}", token=token).json()["state"] == "committing"
+    assert control("DELETE", f"/u/{upload.id}", token=token).status_code == 204
+    assert has_ended(token, known_store, "upload_cancelled")
+    assert control("DELETE", f"/u/{upload.id}", token=token).status_code == 410
+
+
+def test_a_cancellation_that_comes_too_late_finds_the_file_stored(control, token, known_store, whole, monkeypatch):
+    upload = whole()
+    folder = known_store.root.joinpath("collections", *actions.directory_of(upload))
+    folder.mkdir(parents=True)
+    os.link(known_store.root / "staging" / str(upload.id), folder / "scan.zip")
+    failing = iter([True, True])  # twice it is tried to settle it first
+    real = os.link
+
+    def link(*args, **kwargs):
+        if next(failing, False):
+            raise OSError(errno.EIO, "")
+        return real(*args, **kwargs)
+
+    monkeypatch.setattr(os, "link", link)
+    assert control("DELETE", f"/u/{upload.id}", token=token).status_code == 409
+    assert Upload.objects.get().state == "committed" and (folder / "scan.zip").read_bytes() == CONTENT
+
+
+@pytest.mark.parametrize("size", ["another", "the same"])
+def test_a_foreign_file_under_its_name_is_never_signed_for(control, token, known_store, whole, size):
+    upload = whole()
+    folder = known_store.root.joinpath("collections", *actions.directory_of(upload))
+    folder.mkdir(parents=True)
+    foreign = bytes(len(CONTENT)) if size == "the same" else b"foreign"
+    (folder / "scan.zip").write_bytes(foreign)
+    answer = control("GET", f"/u/{upload.id}", token=token)
+    now = Upload.objects.get()
+    if size == "another":
+        assert has_ended(token, known_store)
+    else:  # whose bytes are these? For a person to judge
+        assert (answer.status_code, now.state) == (200, "committing")
+    assert not now.receipt and (folder / "scan.zip").read_bytes() == foreign
+
+
+def test_a_file_larger_than_the_file_system_takes_is_422_and_leaves_nothing(uploads, token, known_store):
+    import resource
+
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (1 << 20, before[1]))  # EFBIG, which is real
+    try:
+        answer = uploads("PUT", "/u", token=token, body=a_zip(os.urandom(2 << 20)))
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    assert (answer.status_code, answer.json()["code"]) == (422, "unstorable")
+    assert has_ended(token, known_store)
+
+
+LONG = ["n" * 164 + ".zip", "é" * 80 + ".zip", "漢" * 60 + ".zip", "x" * 200]
+
+
+@pytest.mark.usefixtures("short_names")
+@pytest.mark.parametrize("name", LONG)
+def test_a_name_is_shortened_to_what_the_store_takes_with_its_manifest(uploads, token, known_store, name):
+    answer = uploads("PUT", "/u", token=token, body=CONTENT, HTTP_CONTENT_DISPOSITION=f'attachment; filename="{name}"'.encode().decode("latin-1"))
+    assert answer.status_code == 201
+    upload = Upload.objects.select_related("grant").get()
+    assert len(f".{upload.safe_name}.manifest.json".encode()) <= 143 and upload.safe_name[:20] == name[:20]
+    assert upload.safe_name.endswith(".zip") == name.endswith(".zip")
+    path = known_store.path(actions.object_name(upload))
+    assert path.read_bytes() == CONTENT and known_store.metadata(actions.object_name(upload))["name"] == upload.safe_name
+
+
+@pytest.mark.usefixtures("short_names")
+@pytest.mark.parametrize("crashed_after", ["nothing", "link", "unlink"])
+def test_an_upload_begun_under_too_long_a_name_is_finished_under_a_shorter_one(control, token, known_store, whole, crashed_after):
+    upload = whole(LONG[0])
+    if crashed_after != "nothing":
+        staged, kept = known_store.root / "staging" / str(upload.id), known_store.root / "kept"
+        os.link(staged, kept)
+        known_store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
+        os.rename(kept, staged) if crashed_after == "link" else kept.unlink()
+        if crashed_after == "link":
+            staged.unlink()
+            os.link(next(known_store.root.joinpath("collections", *actions.directory_of(upload)).iterdir()), staged)
+    assert control("GET", f"/u/{upload.id}", token=token).json()["state"] == "committed"
+    assert known_store.path(actions.object_name(Upload.objects.get())).read_bytes() == CONTENT
+
+
+def test_the_longest_name_is_found_by_trying(store, monkeypatch):
+    with store.mounted() as root_fd:
+        assert probe.longest_name(root_fd) == 255
+        for most in (probe.SHORTEST, 100, 143, 200, 254):
+            with monkeypatch.context() as patch:
+                patch.setattr(os, "open", _refusing(os.open, most))
+                assert probe.longest_name(root_fd) == most
+    assert os.listdir(store.root / "staging") == []
+
+
+def test_a_collection_on_another_mount_is_refused_at_the_door_and_ends_what_is_whole(
+    control, uploads, token, known_store, whole, tmp_path
+):
+    """EXDEV, for real: bind-mounted, or under another project quota, a folder of the same file system takes no link."""
+    upload = whole()
+    elsewhere = known_store.root / "elsewhere"
+    elsewhere.mkdir()
+    with bound(known_store.root / "collections" / COLLECTION, elsewhere):
+        asked = {"HTTP_X_UPLOAD_METHOD": "PUT", "HTTP_X_UPLOAD_PATH": "/", "HTTP_X_UPLOAD_LENGTH": "10"}
+        assert control("GET", f"/u/{upload.id}", token=token).json()["problem"]["code"] == "unstorable"
+        assert has_ended(token, known_store)
+        answer = control("GET", "/authorize", token=token, **asked)
+        assert (answer.status_code, answer["X-Upload-Verdict"]) == (403, "unstorable")
+        assert uploads("PUT", "/u", token=token, body=CONTENT).status_code == 422
+        ready = control("GET", "/readyz")
+        assert (ready.status_code, ready.json()["collections"]) == (503, f"{COLLECTION} failing (EXDEV at link)")
+        with pytest.raises(Unstorable):
+            known_store.check(COLLECTION)
+    assert uploads("PUT", "/u", token=token, body=CONTENT).status_code == 201
+
+
+def test_a_store_that_takes_no_longer_name_is_asked_once(store, monkeypatch):
+    asked, real = [], probe.longest_name
+    monkeypatch.setattr(probe, "longest_name", lambda fd: asked.append(fd) or real(fd))
+    for name in ("short.zip", "x" * 100, "y" * 200):
+        upload_id = some_uuid()
+        path = store.save(upload_id, (COLLECTION, "2026", "03", str(upload_id)), name, [b"x"])
+        assert path.endswith(f"/{name}")
+    assert len(asked) == 1
