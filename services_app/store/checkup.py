@@ -92,6 +92,7 @@ class Checkup:
         return Health(space.f_bavail * space.f_frsize, space.f_favail if counted else None, self._failing)
 
     def _try(self, root_fd: int) -> None:
+        self._tried_at = float("-inf")  # only a success counts, and what was mended is to show at once
         try:
             places = folders.named(root_fd, COLLECTIONS, folders.SLUG)
             failing = probe.attempt(root_fd, places)
@@ -103,5 +104,5 @@ class Checkup:
             raise from_os_error(exc) from exc
         self._swept = True
         self._failing = {place: type(exc.error)(str(exc)) for place, exc in failing.items()}
-        # Only what went well throughout is believed: what was mended is to show at once.
-        self._tried_at = float("-inf") if failing else time.monotonic()
+        if not failing:
+            self._tried_at = time.monotonic()

@@ -13,7 +13,7 @@ from django.db import OperationalError
 
 from services_app.store.current import current_store
 from services_app.store.models import StoreIdentity
-from tests.services_app.mounts import bound, mounted, remount
+from tests.mounts import bound, mounted, remount
 
 pytestmark = pytest.mark.django_db
 

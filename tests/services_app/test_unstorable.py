@@ -14,8 +14,8 @@ from services_app.store.errors import Unstorable
 from services_app.uploads import actions, policies
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
+from tests.mounts import bound
 from tests.services_app.making import COLLECTION, a_zip, announced, begun, some_uuid
-from tests.services_app.mounts import bound
 
 pytestmark = pytest.mark.django_db
 CONTENT = a_zip(b"content" * 100)
@@ -170,7 +170,8 @@ LONG = ["n" * 164 + ".zip", "é" * 80 + ".zip", "漢" * 60 + ".zip", "x" * 200]
 @pytest.mark.usefixtures("short_names")
 @pytest.mark.parametrize("name", LONG)
 def test_a_name_is_shortened_to_what_the_store_takes_with_its_manifest(uploads, token, known_store, name):
-    answer = uploads("PUT", "/u", token=token, body=CONTENT, HTTP_CONTENT_DISPOSITION=f'attachment; filename="{name}"'.encode().decode("latin-1"))
+    disposition = f'attachment; filename="{name}"'.encode().decode("latin-1")  # as WSGI hands it over
+    answer = uploads("PUT", "/u", token=token, body=CONTENT, HTTP_CONTENT_DISPOSITION=disposition)
     assert answer.status_code == 201
     upload = Upload.objects.select_related("grant").get()
     assert len(f".{upload.safe_name}.manifest.json".encode()) <= 143 and upload.safe_name[:20] == name[:20]

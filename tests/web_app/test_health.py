@@ -1,0 +1,74 @@
+"""`/healthz` is green only while a row can be written, and leaves none behind."""
+
+import contextlib
+import itertools
+
+import pytest
+from django.contrib.sessions.models import Session
+from django.db import DatabaseError, connection, transaction
+from django.utils import timezone
+
+from web_app.config import health
+
+
+@pytest.fixture(autouse=True)
+def asked_for_the_first_time():
+    health.believed.cache_clear()
+    yield
+    health.believed.cache_clear()
+
+
+def pragma(statement):
+    with connection.cursor() as cursor:
+        return cursor.execute(f"PRAGMA {statement}").fetchall()
+
+
+@pytest.fixture
+def full(db):
+    """A database that takes no more pages; one that is full says the same."""
+    pragma("max_page_count = 1")  # SQLite makes it the pages that there are
+    number = itertools.count()
+    for size in (1 << 16, 1 << 12, 1):  # and these are filled
+        with contextlib.suppress(DatabaseError):
+            while True:
+                with transaction.atomic():
+                    Session.objects.create(session_key=str(next(number)), session_data="x" * size, expire_date=timezone.now())
+    yield
+    pragma("max_page_count = 4294967294")
+
+
+@pytest.fixture
+def read_only(db):
+    pragma("query_only = 1")
+    yield
+    pragma("query_only = 0")
+
+
+def test_healthy_while_a_row_can_be_written_and_none_stays(client, db):
+    answer = client.get("/healthz", headers={"host": "localhost"})
+    assert (answer.status_code, answer.json(), answer["Cache-Control"]) == (200, {"status": "ok"}, "no-store")
+    assert not Session.objects.exists()
+
+
+@pytest.mark.django_db(transaction=True)  # SQLite rolls a transaction back when it is full
+@pytest.mark.parametrize("fault", ["full", "read_only"])
+def test_red_while_nothing_can_be_written(client, request, fault):
+    request.getfixturevalue(fault)
+    answer = client.get("/healthz", headers={"host": "localhost"})
+    assert (answer.status_code, answer.json()) == (503, {"status": "database_unavailable"})
+
+
+def test_a_good_answer_counts_for_seconds_and_a_bad_one_not_at_all(client, db, monkeypatch):
+    written = []
+    real = health._write_and_take_back
+    monkeypatch.setattr(health, "_write_and_take_back", lambda: written.append(1) or real())
+    assert [client.get("/healthz", headers={"host": "localhost"}).status_code for _ in range(3)] == [200] * 3 and len(written) == 1
+    health.believed.cache_clear()
+
+    def broken():
+        raise DatabaseError("canary")
+
+    with monkeypatch.context() as patch:
+        patch.setattr(health, "_write_and_take_back", broken)
+        assert client.get("/healthz", headers={"host": "localhost"}).status_code == 503
+    assert client.get("/healthz", headers={"host": "localhost"}).status_code == 200
