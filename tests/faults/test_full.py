@@ -27,7 +27,7 @@ def own(tmp_path_factory):
         mounted(state / "nas", "size=64m", "nr_inodes=200"),
         mounted(state / "services_app", "size=16m"),
         mounted(state / "web_app", "size=16m"),
-        Stack(state, env={name: SPACE for name in ("uploads", "control")}) as stack,
+        Stack(state, env=dict.fromkeys(("uploads", "control"), SPACE)) as stack,
     ):
         yield stack
 
