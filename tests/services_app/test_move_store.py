@@ -5,12 +5,10 @@ import os
 import re
 import shutil
 import uuid
-from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.store.current import _store, current_store
@@ -18,7 +16,7 @@ from services_app.store.models import StoreIdentity
 from services_app.uploads import actions, recover
 from services_app.uploads.models import Upload
 from tests.services_app.conftest import STORE_ID
-from tests.services_app.making import COLLECTION, announced, begun, claims_object, stored_files
+from tests.services_app.making import COLLECTION, announced, begun, claims_object, over, stored_files
 
 pytestmark = pytest.mark.django_db
 CONTENT = b"the whole file"
@@ -109,7 +107,7 @@ def test_while_uploads_run_it_refuses_and_names_them(uploads, another):
     running = begun(claims_object(), announced())
     with pytest.raises(CommandError, match=f"1 uploads are running: {running.id}"):
         move(f"--leave={STORE_ID}")
-    Upload.objects.filter(id=running.id).update(lease_until=timezone.now() - timedelta(seconds=1))
+    Upload.objects.filter(id=running.id).update(**over())
     move(f"--leave={STORE_ID}")
 
 

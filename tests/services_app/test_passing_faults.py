@@ -3,18 +3,16 @@
 import contextlib
 import errno
 import os
-from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.uploads import actions
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
-from tests.services_app.making import INTERNAL_KEY, WEB_APP, Connection, a_zip, announced, begun
+from tests.services_app.making import INTERNAL_KEY, WEB_APP, Connection, a_zip, announced, begun, over
 
 pytestmark = pytest.mark.django_db
 CONTENT = a_zip(b"content" * 100)
@@ -40,7 +38,7 @@ def waiting(known_store, token):
             staged.finish()
         if whole:
             actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="application/zip")
-            Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+            Upload.objects.update(**over())
         else:
             actions.wait(upload, offset=SAFE, digest_state=b"", media_type="")
         return upload
@@ -132,7 +130,7 @@ def test_what_is_whole_is_published_once_the_store_answers(control, waiting, tok
 @pytest.mark.parametrize("code", PASSING)
 def test_recover_removes_nothing_that_it_could_not_look_at(waiting, known_store, passing, code):
     upload = waiting()
-    Upload.objects.update(state="receiving", lease_until=timezone.now() - timedelta(seconds=1), owner="")
+    Upload.objects.update(state="receiving", owner="", **over())
     with passing(code, str(upload.id)), pytest.raises(CommandError):
         call_command("recover", stdout=StringIO())
     assert as_it_was(upload, known_store, "receiving")

@@ -2,12 +2,10 @@
 
 import errno
 import os
-from datetime import timedelta
 from io import StringIO
 
 import pytest
 from django.core.management import call_command
-from django.utils import timezone
 
 from services_app.store import probe
 from services_app.store.errors import Unstorable
@@ -15,7 +13,7 @@ from services_app.uploads import actions, policies
 from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
 from tests.mounts import bound
-from tests.services_app.making import COLLECTION, a_zip, announced, begun, some_uuid
+from tests.services_app.making import COLLECTION, a_zip, announced, begun, over, some_uuid
 
 pytestmark = pytest.mark.django_db
 CONTENT = a_zip(b"content" * 100)
@@ -54,7 +52,7 @@ def whole(known_store, token):
             staged.write(memoryview(CONTENT))
             staged.finish()
         actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="application/zip")
-        Upload.objects.update(lease_until=timezone.now() - timedelta(seconds=1))
+        Upload.objects.update(**over())
         return Upload.objects.select_related("grant").get(id=upload.id)
 
     return make

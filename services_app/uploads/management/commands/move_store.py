@@ -5,7 +5,6 @@ import uuid
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 from django.db import Error, transaction
-from django.utils import timezone
 
 from services_app.store import folders, prepare, staged
 from services_app.store.errors import StoreError
@@ -70,8 +69,7 @@ class Command(BaseCommand):
 
 
 def _refuse_while_uploads_run() -> None:
-    now = timezone.now()
-    running = [upload for upload in Upload.objects.filter(state__in=RUNNING) if not leases.is_abandoned(upload, now)]
+    running = [upload for upload in Upload.objects.filter(state__in=RUNNING) if not leases.is_abandoned(upload)]
     if running:
         raise CommandError(
             f"{len(running)} uploads are running: {', '.join(str(upload.id) for upload in running)}. Stop the uploads listener, "
