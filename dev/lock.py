@@ -10,7 +10,13 @@ from dev.paths import ROOT, STATE
 
 UV = "uv==0.13.9"
 # The environment of the demo and the tests comes first; the others are then held to its versions.
-LOCKS = ("dev/requirements", "web_app/requirements", "services_app/requirements", "dev/bench-requirements")
+LOCKS = (
+    "dev/requirements",
+    "web_app/requirements",
+    "services_app/requirements",
+    "dev/bench-requirements",
+    "dev/samples-requirements",
+)
 
 
 def lock(upgrade: bool) -> int:

@@ -101,6 +101,11 @@ def set_length(upload: Upload, length: int) -> None:
     _update(upload, length=length)
 
 
+def keep_type(upload: Upload, media_type: str) -> None:
+    """What its bytes are taken for, though they are refused: whoever asks later is told. Raises LeaseLost."""
+    _update(upload, media_type=media_type)
+
+
 def wait(upload: Upload, *, problem: str = "", **safe) -> None:
     """The request has ended before the upload did: its sender may go on at the offset. `safe` as in checkpoint.
 

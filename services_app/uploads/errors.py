@@ -95,7 +95,10 @@ class RequestMalformed(Problem):
 
 class BodyCutOff(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
-    title, detail = "The file did not arrive whole", "The connection ended early. Go on where the upload stands, or send the file again."
+    title, detail = (
+        "The file did not arrive whole",
+        "The connection ended early. Go on where the upload stands, or send the file again.",
+    )
 
 
 class PartialBody(Problem):
@@ -182,7 +185,10 @@ class MethodNotAllowed(Problem):
 
 class TooSlow(Problem):
     status, code = HTTPStatus.REQUEST_TIMEOUT, "too_slow"
-    title, detail = "The data came too slowly", "The connection stalled. Go on where the upload stands, or send the file again."
+    title, detail = (
+        "The data came too slowly",
+        "The connection stalled. Go on where the upload stands, or send the file again.",
+    )
 
 
 class DeadlinePassed(Problem):
@@ -259,6 +265,12 @@ class TypeRefused(Problem):
         "Not a type of file that goes here",
         "The collection does not take files of this type. Nothing was stored.",
     )
+
+    def __init__(self, detected: str = ""):
+        self.detected = detected  # the media type that the bytes were taken for, in words of media/table.py
+
+    def document(self) -> dict:
+        return super().document() | ({"detected": self.detected} if self.detected else {})
 
 
 class AppendTypeRefused(Problem):
@@ -398,8 +410,10 @@ def table() -> dict[str, int]:
     return codes | {cls.code: int(Unauthorised.status) for cls in TokenRefused.__subclasses__()}
 
 
-def describe(code: str) -> dict | None:
-    """The problem document of a stored code, or None for no code."""
+def describe(code: str, detected: str = "") -> dict | None:
+    """The problem document of a stored code, or None for no code. `detected` is for TypeRefused, as it was told then."""
+    if code == TypeRefused.code:
+        return TypeRefused(detected).document()
     for cls in Problem.__subclasses__():
         if cls is not Unauthorised and cls.code == code:
             return cls().document()

@@ -1,6 +1,7 @@
 """The views of the control listener for senders: where does it stand, would you take this, forget it."""
 
 import contextlib
+import logging
 import uuid
 
 from django.http import HttpResponse, JsonResponse
@@ -17,6 +18,8 @@ from .pace import Pace
 from .protocols import ietf, tus
 from .states import RUNNING, State
 from .tidy import tidying
+
+log = logging.getLogger("sluice.uploads")
 
 COLLECTION = ("PUT", "POST", "GET", "HEAD", "OPTIONS")
 CHECK = ("POST",)
@@ -129,8 +132,10 @@ def check(request):
     policies.may_upload(claims, headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", "")))
     head = _whole_body(request, size)
     envelopes.check(head)
-    if not media.is_allowed(media.detect(head), claims.media_types):
-        raise errors.TypeRefused
+    media_type = media.detect(head)
+    if not media.is_allowed(media_type, claims.media_types):
+        log.warning("type refused", extra={"grant_id": claims.jti, "media_type": media_type})
+        raise errors.TypeRefused(media_type)
     return HttpResponse(status=204)
 
 

@@ -106,10 +106,8 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
             if told is exc:
                 raise
             raise told from exc
-    log.info(
-        "committed" if upload.receipt else "appended",
-        extra={"upload_id": upload.id, "offset": upload.offset, "received": upload.offset - begun_at},
-    )
+    extra = {"upload_id": upload.id, "offset": upload.offset, "received": upload.offset - begun_at}
+    log.info("committed" if upload.receipt else "appended", extra=extra | {"media_type": upload.media_type})
 
 
 def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
@@ -177,7 +175,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             checksum.update(chunk)
         staged.write(chunk)
         if not running.media_type and staged.size >= media.SNIFF_BYTES:
-            running.media_type = _accepted_type(staged, claims)
+            running.media_type = _accepted_type(upload, claims, staged)
         # Bytes under a checksum are not promised before it was compared.
         if running.is_proved and time.monotonic() >= save_at:
             running.save()
@@ -199,17 +197,19 @@ def check_whole(upload: Upload, claims: Claims, staged: StagedFile, media_type: 
     """
     if {upload.length, claims.length} - {None, staged.size}:
         raise errors.LengthDiffers
-    media_type = media_type or _accepted_type(staged, claims)
+    media_type = media_type or _accepted_type(upload, claims, staged)
     if claims.sha256 not in (None, sha256):
         raise errors.DigestDiffers
     return media_type
 
 
-def _accepted_type(staged: StagedFile, claims: Claims) -> str:
+def _accepted_type(upload: Upload, claims: Claims, staged: StagedFile) -> str:
     head = memoryview(bytearray(media.SNIFF_BYTES))
     first = bytes(head[: staged.read(head, 0)])
     envelopes.check(first)
     media_type = media.detect(first)
     if not media.is_allowed(media_type, claims.media_types):
-        raise errors.TypeRefused
+        actions.keep_type(upload, media_type)
+        log.warning("type refused", extra={"upload_id": upload.id, "media_type": media_type})
+        raise errors.TypeRefused(media_type)
     return media_type

@@ -25,7 +25,7 @@ def grant(grant_id: uuid.UUID) -> dict:
         "grant": str(grant_id),
         "state": uploads[-1].state if uploads else "unused",
         "uploads": [one(upload) for upload in uploads],
-        "problem": errors.describe(refusal or ""),
+        "problem": errors.describe(refusal or "", _refused_type(uploads)),
     }
 
 
@@ -46,8 +46,14 @@ def one(upload: Upload) -> dict:
         "durable_at": upload.durable_at and actions.rfc3339(upload.durable_at),
         "expires_at": actions.rfc3339(upload.expires_at) if upload.state == State.WAITING else None,
         "receipt": upload.receipt or None,
-        "problem": errors.describe(upload.problem),
+        "problem": errors.describe(upload.problem, upload.media_type),
     }
+
+
+def _refused_type(uploads: list[Upload]) -> str:
+    """What the newest of them that was refused for its type was taken for."""
+    refused = [each.media_type for each in uploads if each.problem == errors.TypeRefused.code]
+    return refused[-1] if refused else ""
 
 
 def _taken(upload: Upload) -> int:

@@ -1,0 +1,69 @@
+"""Is it a table of text, and what stands between its cells? CSV has no signature; RFC 4180 calls most text a CSV of one column.
+
+So it is judged by its shape: nearly every row has several cells, and the first that has looks like the names of columns.
+Rows need not be equally long.
+"""
+
+import csv
+import io
+import itertools
+import re
+
+_DELIMITERS = "\t;|,"
+_ROWS = 500  # that are looked at
+_TABLE = 0.8  # of the rows have more than one cell
+_SEP = re.compile(r"sep=([\t;|,])\r?\n", re.IGNORECASE)  # Excel's own first line
+_COMMENTS = re.compile(r"(?:#[^\r\n]*[\r\n]+)+")
+_NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
+
+
+def delimiter(text: str, *, cut: bool) -> str | None:
+    """Tab, semicolon, bar or comma; a comma also for a table of one column. None if it is no table."""
+    if said := _SEP.match(text):
+        return said[1]
+    text = _COMMENTS.sub("", text, count=1) if text.startswith("#") else text
+    for each in _DELIMITERS:
+        if each in text and _is_table(_rows(text, each, cut), each, text):
+            return each
+    return "," if _is_one_column(_rows(text, ",", cut)) else None
+
+
+def _rows(text: str, between: str, cut: bool) -> list[list[str]]:
+    """The first rows that are not blank. The last one of a head that was cut is left out, unless it is the only one."""
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    try:
+        rows = list(itertools.islice(reader, _ROWS + 1))
+    except csv.Error:
+        return []
+    if len(rows) > 1 and (cut or len(rows) > _ROWS):
+        rows.pop()
+    return [row for row in rows if any(cell.strip() for cell in row)]
+
+
+def _is_table(rows: list[list[str]], between: str, text: str) -> bool:
+    wide = [row for row in rows if len(row) > 1]
+    if not wide or len(wide) < _TABLE * len(rows):
+        return False
+    names = [cell.strip() for cell in wide[0]]
+    while names and not names[-1]:
+        names.pop()
+    if len(names) < 2 or any(
+        name.count("(") != name.count(")") or name.count("{") != name.count("}") for name in names
+    ):
+        return False
+    # In prose a blank follows the comma. A table that is written so is one if its rows agree in length.
+    if between in ",;" and 2 * text.count(between + " ") > text.count(between):
+        return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (len(names) > 2 or between == ";")
+    return True
+
+
+def _is_one_column(rows: list[list[str]]) -> bool:
+    """A name, then values of one word each: as a list of patients' numbers comes."""
+    cells = [row[0].strip() for row in rows]
+    return (
+        len(rows) > 1
+        and all(len(row) == 1 for row in rows)
+        and _NAME.fullmatch(cells[0]) is not None
+        and cells[0] not in cells[1:]
+        and all(len(cell) <= 64 and len(cell.split()) == 1 for cell in cells)
+    )
