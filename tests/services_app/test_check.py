@@ -45,6 +45,13 @@ def test_what_would_be_refused_gets_the_same_problem(check, grant_token, status,
     assert check(token=grant_token(**claims), **asked) == (status, code)
 
 
+def test_what_it_would_be_taken_for_is_told_with_the_refusal(control, grant_token, caplog):
+    token = grant_token(media_types=["image/*"])
+    answer = control("POST", "/u/check", token=token, body=b"PATIENT,AGE\nP1,40\n", HTTP_UPLOAD_LENGTH="19")
+    assert (answer.status_code, answer.json()["detected"]) == (415, "text/csv")
+    assert [record.media_type for record in caplog.records if record.message == "type refused"] == ["text/csv"]
+
+
 def test_an_empty_file_can_be_asked_about(check, grant_token):
     assert check(body=b"", length="0", token=grant_token(), CONTENT_LENGTH="0") == (204, None)
 

@@ -124,9 +124,10 @@ def test_a_sync_of_the_whole_that_fails_is_not_tried_again(claims, part, nas, mo
 def test_a_refusal_of_the_whole_frees_the_grant(part, nas):
     claims = claims_object(media_types=["application/zip"])
     parts = [part(b"no zip", of=claims)]
-    with pytest.raises(errors.TypeRefused):
+    with pytest.raises(errors.TypeRefused) as refusal:
         final(claims, *parts)
     no_final_is_left(nas, parts, "type_refused")
+    assert refusal.value.detected == Upload.objects.get(concat__startswith="final").media_type == "text/plain"
 
 
 def test_a_store_that_fails_while_publishing_leaves_the_commit_to_who_asks_next(claims, part, known_store, monkeypatch):

@@ -186,6 +186,26 @@ def test_after_a_refusal_in_the_middle_of_a_body_the_rest_is_read_as_well(upload
     assert connection.received == 1
 
 
+@pytest.mark.parametrize("rest", [b"", bytes(2 << 20)])
+def test_what_a_refused_file_was_taken_for_is_told_in_the_answer_the_state_and_the_log(
+    uploads, control, grant_token, caplog, rest
+):
+    token = grant_token(media_types=["application/zip", "text/*"])
+    document = refused(uploads("PUT", "/u", token=token, body=b"%PDF-1.7\n" + rest), 415, "type_refused")
+    assert document["detected"] == "application/pdf"
+    state = control("GET", "/u", token=token).json()
+    assert state["problem"] == document and state["uploads"][0]["problem"] == document
+    assert state["uploads"][0]["media_type"] == "application/pdf"
+    told = [getattr(record, "media_type", None) for record in caplog.records if record.message == "type refused"]
+    assert told == ["application/pdf"]
+
+
+def test_what_a_stored_file_was_taken_for_is_logged(uploads, grant_token, caplog):
+    caplog.set_level("INFO", "sluice.uploads")
+    uploads("PUT", "/u", token=grant_token(), body=b"PATIENT_ID,VISIT\nP1,2\n")
+    assert [record.media_type for record in caplog.records if record.message == "committed"] == ["text/csv"]
+
+
 def test_what_is_left_of_a_short_body_is_read_before_the_refusal(uploads, grant_token):
     """So that nginx may keep its client's connection, as its answer says it does."""
     connection, rest = Connection(NGINX), io.BytesIO(ZIP)
