@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from tests.conftest import STATE
-from web_app.pages.templatetags.readable import readable_size, readable_types
+from web_app.pages.templatetags.readable import readable_size, readable_type, readable_types
 
 ROOT = STATE.parent
 MODULES = "/static/pages/"
@@ -52,6 +52,22 @@ def test_types_read_as_a_phrase():
     assert readable_types([]) == ""
     assert readable_types(["application/zip"]) == "ZIP"
     assert readable_types(["application/zip", "application/dicom", "image/*"]) == "ZIP, DICOM or any image file"
+    assert readable_types(["application/x-sas-data", "text/csv"]) == "SAS dataset or CSV (comma, semicolon or tab)"
+    assert readable_types(["application/x-gzip", "application/*"]) == "gzip or any document, archive or data file"
+    assert readable_type("text/csv") == "CSV (comma, semicolon or tab)" and readable_type("a/b") == "a/b"
+
+
+def test_a_refusal_says_what_the_file_was_taken_for_in_the_same_words(page, stack, run):
+    told = "argument.map((detected) => explain({code: 'type_refused', detected}, {types: 'ZIP'}).text.split('. ')[0])"
+    assert run("messages.js", told, ["a/b", ""]) == [
+        "By its content this is: a/b",
+        "The type is read from the content, not from the name",
+    ]
+    page.goto(stack.url)
+    assert (
+        page.evaluate("async () => (await import('/static/pages/types.js')).typeInWords('application/x-sas-data')")
+        == "SAS dataset"
+    )
 
 
 @pytest.mark.parametrize(

@@ -46,7 +46,8 @@ def test_415_wrong_type(own_page, own_stack, thirty):
     uploads = open_page(own_page, own_stack)
     uploads.upload("archives", *thirty)
     expect_refusals(uploads, thirty, "type_refused", "This type of file is not accepted here")
-    assert "This collection takes ZIP." in uploads.row(thirty[0].name).part("note").text_content()
+    note = uploads.row(thirty[0].name).part("note").text_content()
+    assert "By its content this is: file of unknown kind." in note and "This collection takes ZIP." in note
 
 
 def test_413_too_large_for_the_services_tier(own_page, own_stack, services_with, thirty):

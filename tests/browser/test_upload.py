@@ -19,7 +19,8 @@ def test_a_327_mib_file_ends_stored_and_verified_with_the_digest_of_its_bytes(up
     assert row.part("state").text_content() == "Stored and verified"
     assert row.digest == sha256
     expect(row.part("bytes")).to_have_text("327 MiB (342,884,352 bytes)")
-    expect(row.part("type")).to_have_text("application/zip")
+    expect(row.part("type")).to_have_text("ZIP")
+    expect(row.part("type")).to_have_attribute("title", "application/zip")
     with path.open("rb") as sent, stack.stored(upload_id_of(row)).open("rb") as stored:
         assert hashlib.file_digest(sent, "sha256").hexdigest() == hashlib.file_digest(stored, "sha256").hexdigest()
 

@@ -143,6 +143,8 @@ def test_slug_of_a_collection_stays_what_it_was(client, collection):
         ("media_types", '["zip"]'),
         ("media_types", "{}"),
         ("media_types", '["*/*"]'),
+        ("media_types", '["text/cvs"]'),
+        ("media_types", '["application/x-nothing"]'),
         ("start_within", 86401),
         ("valid_for", 8 * 86400),
         ("max_uploads", 0),

@@ -9,6 +9,7 @@ from django.utils import timezone
 
 from web_app.accounts import api_keys
 from web_app.accounts.models import ApiKey
+from web_app.collections import media_types
 from web_app.collections.models import Collection, Membership
 
 pytestmark = pytest.mark.django_db
@@ -40,7 +41,11 @@ def test_collection_that_is_there_keeps_its_limits_and_gets_the_members(person, 
     [
         (["../x"], "slug"),
         (["ok", "--max-size", "0"], "max_size"),
-        (["ok", "--media-type", "zip"], "media_types"),
+        (["ok", "--media-type", "zip"], "media_types: .* For 'zip': application/zip"),
+        (["ok", "--media-type", "text/cvs"], "media_types: .* For 'text/cvs': text/csv"),
+        (["ok", "--media-type", "text/csv", "--media-type", "application/x-nothing"], "media_types: .*x-nothing"),
+        (["ok", "--media-type", "foo/*"], "media_types: No file is ever taken for"),
+        (["ok", "--media-type", "application/vnd.hp-hpgl"], "media_types: No file is ever taken for"),
         (["ok", "--start-within", "100000"], "start_within"),
         (["ok", "--member", "nobody"], "--member"),
     ],
@@ -49,6 +54,39 @@ def test_collection_that_could_not_work_is_refused_and_not_made(db, arguments, s
     with pytest.raises(CommandError, match=said):
         call_command("create_collection", *arguments, "--title", "T")
     assert not Collection.objects.exists()
+
+
+def test_every_name_that_a_list_may_hold_makes_a_collection(db):
+    for number, name in enumerate(sorted(media_types.names())):
+        call_command("create_collection", f"c{number}", "--title", "T", "--media-type", name)
+    assert Collection.objects.count() > 100
+
+
+def test_the_collections_that_take_a_type_are_listed(collection, capsys):
+    call_command("create_collection", "archives", "--title", "T", "--media-type", "application/zip")
+    call_command("create_collection", "pictures", "--title", "T", "--media-type", "image/*", "--media-type", "text/csv")
+    Collection.objects.create(slug="closed", title="T", active=False)
+    capsys.readouterr()
+    # What services_app's detect_type prints of an .xlsx.
+    call_command("media_types", "application/zip", "application/x-zip", "application/*")
+    assert capsys.readouterr().out == "archives: application/zip\nmri-2026: any type of file\n"
+    call_command("media_types", "IMAGE/*")
+    assert capsys.readouterr().out == "mri-2026: any type of file\npictures: image/*, text/csv\n"
+    with pytest.raises(CommandError, match=r"No such type: text/cvs. Near it: text/csv."):
+        call_command("media_types", "text/cvs")
+    Collection.objects.exclude(slug="archives").delete()
+    call_command("media_types", "text/csv")
+    assert capsys.readouterr().out == "no collection takes it\n"
+
+
+def test_the_types_that_may_be_named_are_listed_and_lists_of_before_that_name_others(db, capsys):
+    Collection.objects.create(slug="old", title="T", media_types=["application/zip", "application/x-nothing"])
+    call_command("media_types")
+    lines = capsys.readouterr().out.splitlines()
+    assert any(
+        line.split() == ["SAS", "dataset", "application/x-sas-data,", "application/x-sas7bdat"] for line in lines
+    )
+    assert lines[-1] == "! old names what no file is taken for: application/x-nothing"
 
 
 def test_api_key_is_printed_once_and_opens_the_api(person, capsys):

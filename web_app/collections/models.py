@@ -5,6 +5,7 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from web_app.collections import media_types as known
 from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_MEDIA_TYPES_LENGTH, MAX_UPLOADS, MEDIA_TYPE
 
 _TIB = 1 << 40
@@ -15,9 +16,22 @@ def check_media_types(value: object) -> None:
     if not isinstance(value, list) or len(value) > MAX_MEDIA_TYPES:
         raise ValidationError(f"Give a list of at most {MAX_MEDIA_TYPES} media types.")
     if not all(isinstance(one, str) and MEDIA_TYPE.fullmatch(one) for one in value):
-        raise ValidationError("Write media types as type/subtype or type/*, in lower case.")
+        raise ValidationError("Write media types as type/subtype or type/*, in lower case." + _meant(value))
+    if any(one not in known.names() for one in value):
+        raise ValidationError(
+            "No file is ever taken for one of these media types." + _meant(value) + " All: manage.py media_types."
+        )
     if sum(map(len, value)) > MAX_MEDIA_TYPES_LENGTH:
         raise ValidationError("These are too many to fit into a token.")
+
+
+def _meant(value: list) -> str:
+    """For each that is not known: what may have been meant."""
+    hints = []
+    for one in value:
+        if isinstance(one, str) and one not in known.names() and (near := known.nearest(one)):
+            hints.append(f" For {one[:80]!r}: {', '.join(near)}.")
+    return "".join(hints[:5])
 
 
 class Collection(models.Model):

@@ -12,6 +12,7 @@ from django.shortcuts import render
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_safe
 
+from web_app.collections import media_types
 from web_app.collections.policies import open_to
 from web_app.config.errors import NotSignedIn
 from web_app.config.problems import problem_response
@@ -43,6 +44,7 @@ def upload(request: HttpRequest) -> HttpResponse:
             "person": request.user.uploader_id,
             "collections": list(open_to(request.user).order_by("title")),
             "recent": _recent(request),
+            "type_words": media_types.words(),
         },
     )
 

@@ -2,27 +2,11 @@
 
 from django import template
 
+from web_app.collections.media_types import in_words
+
 register = template.Library()
 
 _UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
-# What a data manager calls them; any other type is shown as it is.
-_TYPE_NAMES = {
-    "application/dicom": "DICOM",
-    "application/gzip": "gzip",
-    "application/json": "JSON",
-    "application/pdf": "PDF",
-    "application/vnd.openxmlformats-officedocument.spreadsheetml.sheet": "Excel",
-    "application/x-7z-compressed": "7-Zip",
-    "application/x-bzip2": "bzip2",
-    "application/x-hdf5": "HDF5",
-    "application/x-tar": "TAR",
-    "application/x-xz": "XZ",
-    "application/xml": "XML",
-    "application/zip": "ZIP",
-    "application/zstd": "Zstandard",
-    "text/csv": "CSV",
-    "text/plain": "plain text",
-}
 
 
 @register.filter
@@ -42,10 +26,11 @@ def readable_size(size: int | None) -> str:
 @register.filter
 def readable_types(media_types: list[str]) -> str:
     """An allow-list as one phrase: "ZIP, DICOM or any image". Nothing for an empty list, which allows every type."""
-    names = [_type_name(media_type) for media_type in media_types]
+    names = [in_words(media_type) for media_type in media_types]
     return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
-def _type_name(media_type: str) -> str:
-    kind, _, subtype = media_type.partition("/")
-    return f"any {kind} file" if subtype == "*" else _TYPE_NAMES.get(media_type, media_type)
+@register.filter
+def readable_type(media_type: str) -> str:
+    """One type: "SAS dataset"."""
+    return in_words(media_type)

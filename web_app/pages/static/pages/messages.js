@@ -2,6 +2,7 @@
 // `action` is what the row offers: "retry", "signin", or "none" when trying the same file again cannot help.
 
 import { displayName, size, sizeOf, wait } from "./format.js";
+import { typeInWords } from "./types.js";
 
 const NOTHING_STORED = "Nothing was stored, and your file is unchanged.";
 const ASK_OPERATOR = "Please tell your Sluice operator, with the code below.";
@@ -47,9 +48,9 @@ const MESSAGES = {
   // The file
   too_large: TOO_LARGE,         // said by the services tier
   size_over_limit: TOO_LARGE,   // said by web_app
-  type_refused: ({ types }) => ({
+  type_refused: ({ types, detected }) => ({
     title: "This type of file is not accepted here",
-    text: `The type is read from the file's content, not from its name.${types ? ` This collection takes ${types}.` : ""} `
+    text: `${detected ? `By its content this is: ${typeInWords(detected)}. ` : ""}The type is read from the content, not from the name.${types ? ` This collection takes ${types}.` : ""} `
       + `${NOTHING_STORED} Check that you chose the right file and the right collection.`,
     action: "none",
   }),
@@ -258,11 +259,11 @@ function noteOn({ state, lateCancel, leftBehind }) {
   return "";
 }
 
-/** A refusal; `context` may know bytes, limit, types and how much is kept. */
+/** A refusal; `context` may know bytes, limit, types and how much is kept; what the file was taken for stands in the problem. */
 export function explain(problem, context = {}) {
   const { code } = problem;
   const known = MESSAGES[code] ?? (code.startsWith("token_") ? TOKEN_FAULT : null);
-  const message = typeof known === "function" ? known(context) : known;
+  const message = typeof known === "function" ? known({ ...context, detected: problem.detected }) : known;
   return { ...(message ?? unknown(problem)), code };
 }
 

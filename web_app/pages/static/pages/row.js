@@ -5,6 +5,7 @@ import {
 } from "./format.js";
 import { showTime } from "./history.js";
 import { describe, safeOf, standing } from "./messages.js";
+import { typeInWords } from "./types.js";
 
 const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
 const ACTIONS = ["cancel", "hurry", "pause", "resume", "retry", "remove"];
@@ -99,7 +100,8 @@ export class Row {
     this.#parts.digest.textContent = upload.sha256;
     this.#parts.copy.dataset.copy = upload.sha256;
     this.#parts.bytes.textContent = sizeInFull(upload.length);
-    this.#parts.type.textContent = upload.media_type;
+    this.#parts.type.textContent = typeInWords(upload.media_type);
+    this.#parts.type.title = upload.media_type;
     showTime(this.#parts.time, upload.durable_at);
     this.#parts.receipt.hidden = receiptUrl === null;
     if (receiptUrl !== null) {
