@@ -135,9 +135,9 @@ def _lint(options) -> int:
 
 
 def _docs(options) -> int:
-    from dev.states import main
+    from dev import media_types, states
 
-    return main()
+    return states.main() or media_types.main()
 
 
 def _lock(options) -> int:

@@ -110,9 +110,7 @@ def test_no_sideways_scrolling_at_any_width(every_state, width):
 def test_the_question_before_discarding_holds_to_the_same(uploads, line, sized):
     page = uploads.page
     line.rate = 16 * MIB
-    uploads.upload(
-        "demo", sized("a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do.zip", 96 * MIB)
-    )
+    uploads.upload("demo", sized("a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do.zip", 96 * MIB))
     row = uploads.row("a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do.zip")
     wait_for(lambda: row.part("bar").evaluate("bar => bar.value") > 9 * MIB)
     row.button("Cancel").click()
@@ -188,7 +186,7 @@ def test_the_whole_way_by_keyboard(uploads, tmp_path):
 
 
 def test_the_keyboard_keeps_its_place_when_a_button_goes_away(uploads, line, sized):
-    line.rate = MIB  # nothing is safe yet, so nothing is asked
+    line.rate = MIB      # nothing is safe yet, so nothing is asked
     uploads.upload("demo", sized("place.zip", 24 * MIB))
     row = uploads.row("place.zip")
     row.expect_state("sending")

@@ -53,7 +53,7 @@ def test_types_read_as_a_phrase():
     assert readable_types(["application/zip"]) == "ZIP"
     assert readable_types(["application/zip", "application/dicom", "image/*"]) == "ZIP, DICOM or any image file"
     assert readable_types(["application/x-sas-data", "text/csv"]) == "SAS dataset or CSV (comma, semicolon or tab)"
-    assert readable_types(["application/x-gzip", "application/*"]) == "gzip or any document, archive or data file"
+    assert readable_types(["application/gzip", "application/x-gzip", "application/*"]) == "gzip or any document, archive or data file"
     assert readable_type("text/csv") == "CSV (comma, semicolon or tab)" and readable_type("a/b") == "a/b"
 
 

@@ -28,9 +28,7 @@ def rewrite(file, at: int, content: bytes) -> bytes:
     return before
 
 
-def test_a_file_that_differs_only_in_its_middle_is_not_mixed_with_the_one_that_was_begun(
-    paused, own, own_stack, own_line
-):
+def test_a_file_that_differs_only_in_its_middle_is_not_mixed_with_the_one_that_was_begun(paused, own, own_stack, own_line):
     before = objects(own_stack)
     file, _ = paused()
     own.open()
@@ -119,9 +117,7 @@ def test_discarding_in_one_tab_does_not_end_what_another_one_sends(paused, own, 
     assert len(objects(own_stack) - before) == 1
 
 
-def test_a_tab_that_one_comes_back_to_lists_no_more_what_another_one_has_finished(
-    paused, own, own_context, own_stack, own_line
-):
+def test_a_tab_that_one_comes_back_to_lists_no_more_what_another_one_has_finished(paused, own, own_context, own_stack, own_line):
     file, _ = paused()
     own.open()
     expect(own.page.locator("#unfinished li")).to_have_count(1)
@@ -135,9 +131,7 @@ def test_a_tab_that_one_comes_back_to_lists_no_more_what_another_one_has_finishe
     expect(own.page.locator("#recent tbody tr").first).to_contain_text("Stored and verified")
 
 
-def test_another_file_of_a_name_that_another_tab_sends_is_sent_as_well(
-    paused, own, own_context, own_stack, own_line, varied
-):
+def test_another_file_of_a_name_that_another_tab_sends_is_sent_as_well(paused, own, own_context, own_stack, own_line, varied):
     file, row = paused()
     row.button("Resume").click()
     row.expect_state("sending")
@@ -221,7 +215,5 @@ def test_the_title_does_not_run_backwards(own, own_line, sized):
     own.upload("archives", *[sized(f"{name}.zip", size * MIB) for name, size in (("a", 4), ("b", 20), ("c", 12))])
     for name in "abc":
         own.row(f"{name}.zip").expect_stored()
-    told = [
-        int(match[1]) for title in own.page.evaluate("() => window.titles") if (match := re.match(r"(\d+) %", title))
-    ]
+    told = [int(match[1]) for title in own.page.evaluate("() => window.titles") if (match := re.match(r"(\d+) %", title))]
     assert told == sorted(told) and len(set(told)) > 3, told

@@ -10,6 +10,7 @@ ROOT = Path(__file__).resolve().parent.parent.parent
 LOCKS = (
     "dev/requirements.txt",
     "dev/bench-requirements.txt",
+    "dev/samples-requirements.txt",
     "web_app/requirements.txt",
     "services_app/requirements.txt",
 )

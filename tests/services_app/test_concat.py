@@ -38,9 +38,7 @@ def part(claims):
 
 def final(claims, *parts):
     urls = " ".join(f"/u/{part if isinstance(part, str) else part.id}" for part in parts)
-    return concat.create_final(
-        claims, announced(None, protocol="tus", concat=f"final;{urls}"), "https://upload.example:8443/u/token"
-    )
+    return concat.create_final(claims, announced(None, protocol="tus", concat=f"final;{urls}"), "https://upload.example:8443/u/token")
 
 
 def no_final_is_left(nas, parts, problem):

@@ -8,118 +8,56 @@ from django.db import migrations, models
 
 
 class Migration(migrations.Migration):
+
     initial = True
 
-    dependencies = []
+    dependencies = [
+    ]
 
     operations = [
         migrations.CreateModel(
-            name="Grant",
+            name='Grant',
             fields=[
-                (
-                    "id",
-                    models.UUIDField(
-                        default=uuid.uuid4, help_text="the token's jti", primary_key=True, serialize=False
-                    ),
-                ),
-                ("sub", models.CharField(max_length=64)),
-                ("collection", models.CharField(max_length=63)),
-                ("first_used_at", models.DateTimeField(null=True)),
-                ("expires_at", models.DateTimeField()),
-                ("last_refusal", models.CharField(blank=True, max_length=32)),
+                ('id', models.UUIDField(default=uuid.uuid4, help_text="the token's jti", primary_key=True, serialize=False)),
+                ('sub', models.CharField(max_length=64)),
+                ('collection', models.CharField(max_length=63)),
+                ('first_used_at', models.DateTimeField(null=True)),
+                ('expires_at', models.DateTimeField()),
+                ('last_refusal', models.CharField(blank=True, max_length=32)),
             ],
         ),
         migrations.CreateModel(
-            name="Upload",
+            name='Upload',
             fields=[
-                ("id", models.UUIDField(default=services_app.uploads.ids.uuid7, primary_key=True, serialize=False)),
-                ("slot", models.PositiveIntegerField(null=True)),
-                (
-                    "protocol",
-                    models.CharField(choices=[("whole", "Whole"), ("tus", "Tus"), ("ietf", "Ietf")], max_length=5),
-                ),
-                (
-                    "state",
-                    models.CharField(
-                        choices=[
-                            (
-                                services_app.uploads.states.State["WAITING"],
-                                services_app.uploads.states.State["WAITING"],
-                            ),
-                            (
-                                services_app.uploads.states.State["RECEIVING"],
-                                services_app.uploads.states.State["RECEIVING"],
-                            ),
-                            (
-                                services_app.uploads.states.State["COMMITTING"],
-                                services_app.uploads.states.State["COMMITTING"],
-                            ),
-                            (
-                                services_app.uploads.states.State["COMMITTED"],
-                                services_app.uploads.states.State["COMMITTED"],
-                            ),
-                            (
-                                services_app.uploads.states.State["ABORTED"],
-                                services_app.uploads.states.State["ABORTED"],
-                            ),
-                            (
-                                services_app.uploads.states.State["DELETED"],
-                                services_app.uploads.states.State["DELETED"],
-                            ),
-                        ],
-                        default=services_app.uploads.states.State["WAITING"],
-                        max_length=10,
-                    ),
-                ),
-                ("generation", models.PositiveIntegerField(default=0)),
-                ("contender", models.PositiveIntegerField(default=0)),
-                ("lease_until", models.DateTimeField()),
-                (
-                    "owner",
-                    models.CharField(blank=True, help_text="the process that holds it: leases.owner()", max_length=120),
-                ),
-                ("offset", models.PositiveBigIntegerField(default=0)),
-                ("digest_state", models.BinaryField(null=True)),
-                ("length", models.PositiveBigIntegerField(help_text="declared bytes, once known", null=True)),
-                (
-                    "expected_sha256",
-                    models.CharField(blank=True, help_text="of the whole file, as its sender says", max_length=64),
-                ),
-                ("received_at", models.DateTimeField()),
-                ("expires_at", models.DateTimeField(help_text="idle end; every append moves it")),
-                ("safe_name", models.CharField(max_length=255)),
-                ("metadata", models.TextField(blank=True, help_text="tus: Upload-Metadata as sent")),
-                ("concat", models.TextField(blank=True, help_text="tus: Upload-Concat as sent")),
-                ("media_type", models.CharField(blank=True, max_length=192)),
-                ("size", models.PositiveBigIntegerField(null=True)),
-                ("sha256", models.CharField(blank=True, max_length=64)),
-                ("durable_at", models.DateTimeField(null=True)),
-                ("receipt", models.TextField(blank=True)),
-                ("terminated", models.BooleanField(default=False, help_text="its sender wants to hear no more of it")),
-                ("problem", models.CharField(blank=True, max_length=32)),
-                (
-                    "grant",
-                    models.ForeignKey(
-                        on_delete=django.db.models.deletion.PROTECT, related_name="uploads", to="uploads.grant"
-                    ),
-                ),
+                ('id', models.UUIDField(default=services_app.uploads.ids.uuid7, primary_key=True, serialize=False)),
+                ('slot', models.PositiveIntegerField(null=True)),
+                ('protocol', models.CharField(choices=[('whole', 'Whole'), ('tus', 'Tus'), ('ietf', 'Ietf')], max_length=5)),
+                ('state', models.CharField(choices=[(services_app.uploads.states.State['WAITING'], services_app.uploads.states.State['WAITING']), (services_app.uploads.states.State['RECEIVING'], services_app.uploads.states.State['RECEIVING']), (services_app.uploads.states.State['COMMITTING'], services_app.uploads.states.State['COMMITTING']), (services_app.uploads.states.State['COMMITTED'], services_app.uploads.states.State['COMMITTED']), (services_app.uploads.states.State['ABORTED'], services_app.uploads.states.State['ABORTED']), (services_app.uploads.states.State['DELETED'], services_app.uploads.states.State['DELETED'])], default=services_app.uploads.states.State['WAITING'], max_length=10)),
+                ('generation', models.PositiveIntegerField(default=0)),
+                ('contender', models.PositiveIntegerField(default=0)),
+                ('lease_until', models.DateTimeField()),
+                ('owner', models.CharField(blank=True, help_text='the process that holds it: leases.owner()', max_length=120)),
+                ('offset', models.PositiveBigIntegerField(default=0)),
+                ('digest_state', models.BinaryField(null=True)),
+                ('length', models.PositiveBigIntegerField(help_text='declared bytes, once known', null=True)),
+                ('expected_sha256', models.CharField(blank=True, help_text='of the whole file, as its sender says', max_length=64)),
+                ('received_at', models.DateTimeField()),
+                ('expires_at', models.DateTimeField(help_text='idle end; every append moves it')),
+                ('safe_name', models.CharField(max_length=255)),
+                ('metadata', models.TextField(blank=True, help_text='tus: Upload-Metadata as sent')),
+                ('concat', models.TextField(blank=True, help_text='tus: Upload-Concat as sent')),
+                ('media_type', models.CharField(blank=True, max_length=192)),
+                ('size', models.PositiveBigIntegerField(null=True)),
+                ('sha256', models.CharField(blank=True, max_length=64)),
+                ('durable_at', models.DateTimeField(null=True)),
+                ('receipt', models.TextField(blank=True)),
+                ('terminated', models.BooleanField(default=False, help_text='its sender wants to hear no more of it')),
+                ('problem', models.CharField(blank=True, max_length=32)),
+                ('grant', models.ForeignKey(on_delete=django.db.models.deletion.PROTECT, related_name='uploads', to='uploads.grant')),
             ],
             options={
-                "indexes": [
-                    models.Index(fields=["state", "lease_until"], name="running_uploads"),
-                    models.Index(fields=["owner", "state"], name="uploads_of_a_process"),
-                ],
-                "constraints": [
-                    models.UniqueConstraint(fields=("grant", "slot"), name="one_upload_per_slot"),
-                    models.CheckConstraint(
-                        condition=models.Q(
-                            ("slot__isnull", True),
-                            models.Q(("state", services_app.uploads.states.State["ABORTED"]), _negated=True),
-                            _connector="OR",
-                        ),
-                        name="aborted_uploads_hold_no_slot",
-                    ),
-                ],
+                'indexes': [models.Index(fields=['state', 'lease_until'], name='running_uploads'), models.Index(fields=['owner', 'state'], name='uploads_of_a_process')],
+                'constraints': [models.UniqueConstraint(fields=('grant', 'slot'), name='one_upload_per_slot'), models.CheckConstraint(condition=models.Q(('slot__isnull', True), models.Q(('state', services_app.uploads.states.State['ABORTED']), _negated=True), _connector='OR'), name='aborted_uploads_hold_no_slot')],
             },
         ),
     ]

@@ -26,7 +26,7 @@ def readable_size(size: int | None) -> str:
 @register.filter
 def readable_types(media_types: list[str]) -> str:
     """An allow-list as one phrase: "ZIP, DICOM or any image". Nothing for an empty list, which allows every type."""
-    names = [in_words(media_type) for media_type in media_types]
+    names = list(dict.fromkeys(in_words(media_type) for media_type in media_types))
     return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
 
 
