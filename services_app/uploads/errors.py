@@ -95,10 +95,7 @@ class RequestMalformed(Problem):
 
 class BodyCutOff(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
-    title, detail = (
-        "The file did not arrive whole",
-        "The connection ended early. Go on where the upload stands, or send the file again.",
-    )
+    title, detail = "The file did not arrive whole", "The connection ended early. Go on where the upload stands, or send the file again."
 
 
 class PartialBody(Problem):
@@ -185,10 +182,7 @@ class MethodNotAllowed(Problem):
 
 class TooSlow(Problem):
     status, code = HTTPStatus.REQUEST_TIMEOUT, "too_slow"
-    title, detail = (
-        "The data came too slowly",
-        "The connection stalled. Go on where the upload stands, or send the file again.",
-    )
+    title, detail = "The data came too slowly", "The connection stalled. Go on where the upload stands, or send the file again."
 
 
 class DeadlinePassed(Problem):

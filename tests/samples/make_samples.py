@@ -114,6 +114,7 @@ def columns_and_arrays(folder: Path) -> None:
         pa.feather.write_feather(FRAME, folder / "old.feather", version=1)
     with pa.ipc.new_stream(folder / "x.arrows", table.schema) as stream:
         stream.write_table(table)
+    np.save(folder / "x.npy", CUBE)
     with h5py.File(folder / "x.h5", "w") as file:
         file["cube"] = CUBE
     with h5py.File(folder / "block.h5", "w", userblock_size=512) as file:
@@ -159,12 +160,34 @@ def signals(folder: Path) -> None:
             file.writeSamples([np.zeros(500)])
 
 
+class Forwards(io.FileIO):
+    def __init__(self, path: Path):
+        super().__init__(path, "w")
+
+    def seekable(self) -> bool:
+        return False
+
+    def tell(self) -> int:
+        raise OSError
+
+    def seek(self, *where) -> int:
+        raise OSError
+
+
 def office(folder: Path) -> None:
     book = openpyxl.Workbook()
     for row in FRAME.itertuples(index=False):
         book.active.append(list(row))
     book.save(folder / "large.xlsx")
     SMALL.to_excel(folder / "small.xlsx", index=False)
+    # As a program writes it that cannot go back in its output.
+    with (
+        zipfile.ZipFile(folder / "small.xlsx") as book,
+        Forwards(folder / "streamed.xlsx") as out,
+        zipfile.ZipFile(out, "w") as copy,
+    ):
+        for member in book.namelist():
+            copy.writestr(zipfile.ZipInfo(member), book.read(member), zipfile.ZIP_DEFLATED)
     document = docx.Document()
     document.add_paragraph("Nothing of note.")
     document.save(folder / "x.docx")

@@ -19,6 +19,7 @@ ENDINGS = {
     "application/x-hdf5": "x.h5 block.h5",
     "application/x-matlab-data": "5.mat 73.mat",
     "application/x-netcdf": "x.nc",
+    "application/x-numpy-data": "x.npy",
     "application/vnd.sqlite3": "x.sqlite3",
     "application/dicom": "explicit.dcm implicit.dcm explicit-no-preamble.dcm implicit-no-preamble.dcm explicit-bare.dcm implicit-bare.dcm",
     "application/x-nifti": "1.nii 2.nii pair.hdr",
@@ -33,7 +34,7 @@ ENDINGS = {
     "image/bmp": "x.bmp",
     "image/webp": "x.webp",
     "application/pdf": "x.pdf",
-    OFFICE + "spreadsheetml.sheet": "small.xlsx large.xlsx",
+    OFFICE + "spreadsheetml.sheet": "small.xlsx large.xlsx streamed.xlsx",
     OFFICE + "wordprocessingml.document": "x.docx",
     OFFICE + "presentationml.presentation": "x.pptx",
     OPEN + "text": "x.odt",
@@ -60,7 +61,7 @@ ENDINGS = {
 EXPECTED = {name: kind for kind, names in ENDINGS.items() for name in names.split()}
 
 # Of these there is no library here that writes one; tests/services_app/test_media.py has their beginnings.
-UNPROVED = {
+UNPROVED = {"application/vnd.isac.fcs", "application/x-sas-catalog", "audio/mpeg"} | {
     "application/vnd.rar",
     "application/x-dosexec",
     "application/x-metaimage",

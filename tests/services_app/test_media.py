@@ -34,6 +34,13 @@ def first(content: bytes) -> str:
         (b"MZ" + bytes(62) + b"PE\x00\x00" + bytes(20), "application/x-dosexec"),
         (b"ObjectType = Image\nNDims = 3\n", "application/x-metaimage"),
         (b"%!PS-Adobe-3.0\n", "application/postscript"),
+        (b"\r\n%PDF-1.4\n" + bytes(99), "application/pdf"),
+        (b"FCS3.1         256    1545    1792", "application/vnd.isac.fcs"),
+        (bytes(12) + bytes.fromhex("c2ea8163b31411cfbd92080009c7318c181f1011"), "application/x-sas-catalog"),
+        (b"ID3\x04\x00\x00\x00\x00\x00\x23", "audio/mpeg"),
+        (b"-----BEGIN PGP MESSAGE-----\n\nwcBMA\n", "application/pgp-encrypted"),
+        (b'{"id": "1", "resourceType": "Patient"}', "application/fhir+json"),
+        (b'{"notes": [], "of": {"resourceType": "Patient"}}', "application/json"),
         (b"{\\rtf1\\ansi x}", "application/rtf"),
         (
             b"\xe9\x01\x02\x03" + bytes(range(256)),
@@ -143,6 +150,8 @@ def test_a_table_is_a_table_whatever_its_first_words_are(between):
         "ПАЦИЕНТ;ВЕС\nП1;70\n".encode("cp1251"),
         "患者,年齢\n一,40\n".encode("shift-jis"),
         b"PATIENT, AGE, SEX\nP1, 40, f\nP2, 41, m\n",
+        b"Export of study S\n\nof 2026-01-01\nPATIENT,AGE\nP1,40\n",
+        b'"","PATIENT","AGE"\n"1","P1",40\n"2","P2",41\n',
         b"PATIENT\nP1\nP2\nP3\n",
         b",".join(b"COLUMN_%d" % n for n in range(LARGE // 8)) + b"\n",
         ROWS * 40,
@@ -162,6 +171,9 @@ def test_a_table_is_known_by_its_shape(table):
         b"#!/bin/sh\nset -e\nexec true\n",
         b"int main(int argc, char **argv)\n{\n\treturn 0;\n}\n",
         b"function f(a,b){return a}",
+        b"\tindented\n\tby tabs\n",
+        b"x = [1, 2, 3]\ny = [4,5]\n",
+        b"Hello,\n",
         b"INSERT INTO dm VALUES (1,'a');\nINSERT INTO dm VALUES (2,'b');\n",
         b"[section]\nkey = value\n",
         b"{not json}\n",
@@ -197,7 +209,7 @@ def test_other_text_is_plain_text(content):
 @pytest.mark.parametrize("encoding", ["utf-8", "utf-8-sig", "utf-16"])
 def test_json_is_json_at_any_length_wherever_its_head_is_cut(value, indent, encoding):
     content = json.dumps(value, indent=indent, ensure_ascii=False).encode(encoding)
-    shifted = [b"\n " * n + content for n in (range(4) if encoding == "utf-8" else range(1))]
+    shifted = [b"\n " * n + content for n in (range(2) if encoding == "utf-8" else range(1))]
     assert {first(each) for each in shifted} == {"application/json"}
 
 

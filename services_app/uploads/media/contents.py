@@ -9,9 +9,9 @@ from collections.abc import Iterator
 from .table import BZIP2, GZIP, INSIDE_ZIP, R_DATA, XZ, ZIP
 
 _MOST_INFLATED = 4 << 20  # bytes of one head, whatever it claims to hold
-_LOOKED_AT = 4096  # bytes of one member of a ZIP
+_LOOKED_AT = 1 << 16  # bytes of one member of a ZIP
 _ENTRY = struct.Struct("<4sHHHHHIIIHH")
-_ENCRYPTED, _LENGTH_LATER = 0x0001, 0x0008
+_ENCRYPTED, _LENGTH_LATER, _IN_ZIP64 = 0x0001, 0x0008, 0xFFFFFFFF
 
 _SHEET, _DOCUMENT, _SLIDES, *_ODF = (each.name for each in INSIDE_ZIP)
 # What [Content_Types].xml says of the main part, and the namespaces of the parts themselves: not every program writes that list first.
@@ -21,9 +21,30 @@ _PARTS = (
     (b"presentationml.presentation.main+xml", _SLIDES),
 )
 _MAIN_PARTS = (
-    (b"xl/", b"http://schemas.openxmlformats.org/spreadsheetml/2006/main", _SHEET),
-    (b"word/", b"http://schemas.openxmlformats.org/wordprocessingml/2006/main", _DOCUMENT),
-    (b"ppt/", b"http://schemas.openxmlformats.org/presentationml/2006/main", _SLIDES),
+    (
+        b"xl/",
+        (
+            b"http://schemas.openxmlformats.org/spreadsheetml/2006/main",
+            b"http://purl.oclc.org/ooxml/spreadsheetml/main",
+        ),
+        _SHEET,
+    ),
+    (
+        b"word/",
+        (
+            b"http://schemas.openxmlformats.org/wordprocessingml/2006/main",
+            b"http://purl.oclc.org/ooxml/wordprocessingml/main",
+        ),
+        _DOCUMENT,
+    ),
+    (
+        b"ppt/",
+        (
+            b"http://schemas.openxmlformats.org/presentationml/2006/main",
+            b"http://purl.oclc.org/ooxml/presentationml/main",
+        ),
+        _SLIDES,
+    ),
 )
 _VR_LONG = (b"OB", b"OD", b"OF", b"OL", b"OV", b"OW", b"SQ", b"SV", b"UC", b"UN", b"UR", b"UT", b"UV")
 _VR = _VR_LONG + (
@@ -98,8 +119,8 @@ def _inside_zip(head: bytes) -> str | None:
         if name == b"[Content_Types].xml":
             found = {kind for mark, kind in _PARTS if mark in content}
             return found.pop() if len(found) == 1 else None
-        for folder, namespace, kind in _MAIN_PARTS:
-            if name.startswith(folder) and name.endswith(b".xml") and namespace in content:
+        for folder, namespaces, kind in _MAIN_PARTS:
+            if name.startswith(folder) and name.endswith(b".xml") and any(each in content for each in namespaces):
                 return kind
     return None
 
@@ -113,18 +134,21 @@ def _members(head: bytes) -> Iterator[tuple[bytes, bytes]]:
             return
         start = at + _ENTRY.size + name_length + extra_length
         name, body = head[at + _ENTRY.size : at + _ENTRY.size + name_length], head[start:]
-        if flags & _LENGTH_LATER:
-            if method != zlib.DEFLATED:
-                return
+        is_open = flags & _LENGTH_LATER or packed == _IN_ZIP64  # where it ends, only its own end tells
+        if method == zlib.DEFLATED and is_open:
             content, packed, left = _inflated_to_its_end(body, left)
+        elif method == zlib.DEFLATED:
+            content = _inflated(zlib.decompressobj(-15), body[:packed])
+            left -= len(content)
+        elif is_open:
+            return
         else:
-            body = body[:packed]
-            content = body[:_LOOKED_AT] if method == 0 else _inflated(zlib.decompressobj(-15), body)
+            content = body[: min(packed, _LOOKED_AT)]
         yield name, content
         if packed is None or left <= 0:
             return
-        # A descriptor of 12 to 24 bytes stands behind a member whose length was not known.
-        at = head.find(b"PK\x03\x04", start + packed, start + packed + 28) if flags & _LENGTH_LATER else start + packed
+        # A descriptor of 12 to 24 bytes may stand behind it.
+        at = head.find(b"PK\x03\x04", start + packed, start + packed + 28) if is_open else start + packed
 
 
 def _inflated_to_its_end(body: bytes, most: int) -> tuple[bytes, int | None, int]:

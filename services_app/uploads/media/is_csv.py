@@ -14,6 +14,8 @@ _ROWS = 500  # that are looked at
 _TABLE = 0.8  # of the rows have more than one cell
 _SEP = re.compile(r"sep=([\t;|,])\r?\n", re.IGNORECASE)  # Excel's own first line
 _COMMENTS = re.compile(r"(?:#[^\r\n]*[\r\n]+)+")
+_TITLE = 6  # lines above a table
+_PAIRS = ("()", "[]", "{}")  # closed within a cell, or it is the text of a program
 _NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
 
 
@@ -41,20 +43,26 @@ def _rows(text: str, between: str, cut: bool) -> list[list[str]]:
 
 
 def _is_table(rows: list[list[str]], between: str, text: str) -> bool:
+    rows = _without_title(rows)
     wide = [row for row in rows if len(row) > 1]
-    if not wide or len(wide) < _TABLE * len(rows):
+    if not wide or len(wide) < _TABLE * len(rows) or all(_filled(row) < 2 for row in wide[:2]):
         return False
-    names = [cell.strip() for cell in wide[0]]
-    while names and not names[-1]:
-        names.pop()
-    if len(names) < 2 or any(
-        name.count("(") != name.count(")") or name.count("{") != name.count("}") for name in names
-    ):
+    if any(name.count(left) != name.count(right) for name in wide[0] for left, right in _PAIRS):
         return False
     # In prose a blank follows the comma. A table that is written so is one if its rows agree in length.
     if between in ",;" and 2 * text.count(between + " ") > text.count(between):
-        return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (len(names) > 2 or between == ";")
+        return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (len(wide[0]) > 2 or between == ";")
     return True
+
+
+def _without_title(rows: list[list[str]]) -> list[list[str]]:
+    """Devices and registries write a few lines about the table above it."""
+    above = next((number for number, row in enumerate(rows) if _filled(row) > 1), 0)
+    return rows[above:] if above <= _TITLE and len(rows) - above > 1 else rows
+
+
+def _filled(row: list[str]) -> int:
+    return sum(1 for cell in row if cell.strip())
 
 
 def _is_one_column(rows: list[list[str]]) -> bool:

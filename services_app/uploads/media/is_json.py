@@ -21,7 +21,9 @@ def values(text: str, *, cut: bool) -> int:
         gap = _SPACE.match(text, at)
         at = gap.end()
         if at == len(text):
-            return count + (expected != _DONE) if expected == _DONE or cut else 0
+            if expected == _DONE:
+                return count
+            return count + 1 if cut else 0
         if expected == _DONE:
             if "\n" not in gap[0]:
                 return 0

@@ -29,7 +29,7 @@ EMPTY = Type("application/x-empty", aliases=("inode/x-empty",))
 UNKNOWN = Type("application/octet-stream")
 
 PLAIN_MARKS = (
-    Type("application/pdf", (at(0, rb"%PDF-\d"),), aliases=("application/x-pdf",)),
+    Type("application/pdf", (at(0, rb"(?:\xef\xbb\xbf)?\s{0,64}%PDF-\d"),), aliases=("application/x-pdf",)),
     Type(
         "application/x-stata-dta",
         (at(0, rb"<stata_dta><header><release>"), at(0, rb"[\x69\x6c\x6e-\x73][\x01\x02]\x01\x00")),
@@ -38,6 +38,7 @@ PLAIN_MARKS = (
     Type("application/x-spss-por", (at(440, rb".{0,40}SPSSPORT"),)),
     # Version, two fields of 80 characters, then a date and a time.
     Type("application/x-edf", (at(0, rb"0 {7}.{160}\d\d\.\d\d\.\d\d\d\d\.\d\d\.\d\d\d"),), aliases=("biosig/edf",)),
+    Type("application/vnd.isac.fcs", (at(0, rb"FCS[23]\.\d {4}"),)),
     Type("application/x-nrrd", (at(0, rb"NRRD000\d\r?\n"),)),
     Type("application/x-metaimage", (at(0, rb"ObjectType *= *Image\r?\n"),)),
     Type("application/postscript", (at(0, rb"%!PS-Adobe-\d"),)),
@@ -92,6 +93,10 @@ BINARY = (
         (at(0, rb"\x00{12}\xc2\xea\x81\x60\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11"),),
         aliases=("application/x-sas7bdat",),
     ),
+    Type(
+        "application/x-sas-catalog",
+        (at(0, rb"\x00{12}\xc2\xea\x81\x63\xb3\x14\x11\xcf\xbd\x92\x08\x00\x09\xc7\x31\x8c\x18\x1f\x10\x11"),),
+    ),
     Type("application/x-spss-sav", (at(0, rb"\$FL[23]@\(#\)"),)),
     Type("application/vnd.apache.parquet", (at(0, rb"PAR[1E]"),), aliases=("application/x-parquet",)),
     Type(
@@ -111,6 +116,7 @@ BINARY = (
         (at(344, rb"n[i+]1\x00"), at(4, rb"n[i+]2\x00\r\n\x1a\n")),
         aliases=("image/nifti", "image/x-nifti", "image/x.nifti"),
     ),
+    Type("application/x-numpy-data", (at(0, rb"\x93NUMPY[\x01-\x03]\x00"),)),
     Type("application/x-bdf", (at(0, rb"\xffBIOSEMI"),), aliases=("biosig/bdf",)),
     Type("application/vnd.sqlite3", (at(0, rb"SQLite format 3\x00"),), aliases=("application/x-sqlite3",)),
     Type(
@@ -123,6 +129,7 @@ BINARY = (
     Type("image/tiff", (at(0, rb"II\x2a\x00|MM\x00\x2a|II\x2b\x00\x08\x00|MM\x00\x2b\x00\x08"),)),
     Type("image/jp2", (at(0, rb"\x00\x00\x00\x0cjP  \r\n\x87\n"),)),
     Type("image/gif", (at(0, rb"GIF8[79]a"),)),
+    Type("audio/mpeg", (at(0, rb"ID3[\x02-\x04]\x00"),)),
 )
 
 _OOXML = "application/vnd.openxmlformats-officedocument."
@@ -161,6 +168,7 @@ TEXT = tuple(
         ("text/x-sam", ("application/x-sam",), r"@(?:HD\tVN|SQ\tSN|RG\tID|PG\tID):"),
         ("text/x-fasta", (), r">\S[^\r\n]*\r?\n(?:[A-Z*-]{8,}|[a-z]{8,})(?:\r?\n|\Z)"),
         ("text/x-fastq", (), r"@[^\r\n]+\r?\n[A-Za-z.*-]+\r?\n\+[^\r\n]*\r?\n[!-~]+(?:\r?\n|\Z)"),
+        ("application/pgp-encrypted", (), r"-----BEGIN PGP MESSAGE-----\r?\n"),
         ("text/vcard", (), r"BEGIN:VCARD\r?\n"),
         ("text/calendar", (), r"BEGIN:VCALENDAR\r?\n"),
     )
@@ -200,6 +208,7 @@ LIBMAGIC = (
     Type("image/vnd.djvu"),
     Type("image/webp"),
     Type("image/bmp", aliases=("image/x-ms-bmp",)),
+    Type("video/3gpp"),
     Type("video/mp4"),
     Type("video/mp2t"),
     Type("video/mpeg"),

@@ -21,7 +21,8 @@ _CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _HIGH = re.compile(r"[\x80-\xff]")
 # How a file ended under CP/M and DOS, and still does where such a program writes it.
 _CTRL_Z = re.compile(r"\x1a[\x1a\x00\r\n]*\Z")
-_FHIR = re.compile(r'"resourceType"\s*:\s*"[A-Z]')
+# A member of the whole, not of something within: only members with texts stand before it.
+_FHIR = re.compile(r'\{\s*(?:"[^"]*+"\s*:\s*"[^"]*+"\s*,\s*){0,5}"resourceType"\s*:\s*"[A-Z]')
 
 
 def decoded(head: bytes, *, cut: bool, strays: bool = False) -> str | None:
@@ -48,7 +49,7 @@ def kind(text: str, *, cut: bool) -> str:
     if begun.startswith(("{", "[")) and (values := is_json.values(begun, cut=cut)):
         if values > 1:
             return NDJSON.name
-        return FHIR_JSON.name if _FHIR.search(begun) and begun[0] == "{" else JSON.name
+        return FHIR_JSON.name if _FHIR.match(begun) else JSON.name
     if begun.startswith("<") and (found := is_xml.kind(begun)):
         return found
     for each, begins in TEXT:
