@@ -115,7 +115,7 @@ def test_a_digest_field_of_the_sender_is_checked(stack, api, field):
 def test_the_type_is_read_from_the_bytes_and_not_from_content_type(stack, api):
     token = mint(stack, media_types=["image/png"])
     answer = api.put(token, b"plain words\n" * 20_000, headers={"Content-Type": "image/png"})
-    assert (answer.status, answer.json()["code"]) == (415, "type_refused")
+    assert (answer.status, answer.json()["code"], answer.json()["detected"]) == (415, "type_refused", "text/plain")
     png = b"\x89PNG\r\n\x1a\n\0\0\0\rIHDR" + bytes(100)
     assert api.put(token, png, headers={"Content-Type": "text/plain"}).json()["media_type"] == "image/png"
 
