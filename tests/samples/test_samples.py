@@ -61,7 +61,7 @@ ENDINGS = {
 EXPECTED = {name: kind for kind, names in ENDINGS.items() for name in names.split()}
 
 # Of these there is no library here that writes one; tests/services_app/test_media.py has their beginnings.
-UNPROVED = {"application/vnd.isac.fcs", "application/x-sas-catalog", "audio/mpeg"} | {
+UNPROVED = {"application/vnd.isac.fcs", "application/x-hdf", "image/jls", "application/x-sas-catalog", "audio/mpeg"} | {
     "application/vnd.rar",
     "application/x-dosexec",
     "application/x-metaimage",

@@ -200,6 +200,13 @@ def test_what_a_refused_file_was_taken_for_is_told_in_the_answer_the_state_and_t
     assert told == ["application/pdf"]
 
 
+def test_what_has_arrived_of_an_unfinished_file_says_what_it_is(uploads, control, grant_token):
+    token, rows = grant_token(), b"PATIENT,AGE\n" * 6000
+    refused(uploads("PUT", "/u", token=token, body=rows, CONTENT_LENGTH=str(len(rows) + 9)), 400, "body_cut_off")
+    (upload,) = control("GET", "/u", token=token).json()["uploads"]
+    assert (upload["state"], upload["media_type"]) == ("waiting", "text/csv")
+
+
 def test_what_a_stored_file_was_taken_for_is_logged(uploads, grant_token, caplog):
     caplog.set_level("INFO", "sluice.uploads")
     uploads("PUT", "/u", token=grant_token(), body=b"PATIENT_ID,VISIT\nP1,2\n")

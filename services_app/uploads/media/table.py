@@ -67,7 +67,7 @@ DICOM = Type("application/dicom", (at(128, rb"DICM"),))  # or by its first eleme
 HDF5 = Type(
     "application/x-hdf5",
     tuple(at(offset, rb"\x89HDF\r\n\x1a\n") for offset in (0, 512, 1024, 2048)),
-    aliases=("application/hdf5", "application/x-hdf"),
+    aliases=("application/hdf5",),
 )
 # Usually compressed: then it is a gzip, bzip2 or xz file as well.
 R_DATA = Type(
@@ -110,6 +110,7 @@ BINARY = (
         (at(124, rb"\x00\x01IM|\x01\x00MI"), at(0, rb"MATLAB 7\.3 MAT-file.{493}\x89HDF\r\n\x1a\n")),
     ),
     HDF5,
+    Type("application/x-hdf", (at(0, rb"\x0e\x03\x13\x01"),)),
     Type("application/x-netcdf", (at(0, rb"CDF[\x01\x02\x05]"),), aliases=("application/netcdf",)),
     Type(
         "application/x-nifti",
@@ -125,7 +126,8 @@ BINARY = (
         aliases=("application/vnd.microsoft.portable-executable",),
     ),
     Type("image/png", (at(0, rb"\x89PNG\r\n\x1a\n"),)),
-    Type("image/jpeg", (at(0, rb"\xff\xd8\xff"),), aliases=("image/jpg",)),
+    Type("image/jpeg", (at(0, rb"\xff\xd8\xff[^\xf7]"),), aliases=("image/jpg",)),
+    Type("image/jls", (at(0, rb"\xff\xd8\xff\xf7"),)),
     Type("image/tiff", (at(0, rb"II\x2a\x00|MM\x00\x2a|II\x2b\x00\x08\x00|MM\x00\x2b\x00\x08"),)),
     Type("image/jp2", (at(0, rb"\x00\x00\x00\x0cjP  \r\n\x87\n"),)),
     Type("image/gif", (at(0, rb"GIF8[79]a"),)),
@@ -174,8 +176,8 @@ TEXT = tuple(
     )
 )
 
-# What libmagic is believed of bytes that nothing above knows. Its other answers rest on a few bytes, or differ between its
-# versions; such a file is `application/octet-stream`. Behind a name stand the others that its versions use.
+# What libmagic is believed of bytes that nothing above knows: types that it tells by four bytes or more, and by the same name in
+# 5.44 and 5.46. Its other answers rest on one or two bytes; such a file is `application/octet-stream`. An alias is what people call it.
 LIBMAGIC = (
     Type("application/vnd.ms-excel"),
     Type("application/msword"),
@@ -192,23 +194,48 @@ LIBMAGIC = (
     Type("application/vnd.tcpdump.pcap"),
     Type("application/x-lz4"),
     Type("application/x-cpio"),
+    Type("application/x-archive"),
+    Type("application/x-lzip"),
+    Type("application/x-xar"),
+    Type("application/x-rpm"),
+    Type("application/vnd.debian.binary-package"),
+    Type("application/wasm"),
+    Type("application/x-ms-shortcut"),
+    Type("application/x-ms-evtx"),
+    Type("application/vnd.ms-htmlhelp"),
+    Type("application/vnd.ms-tnef"),
+    Type("application/vnd.lotus-1-2-3"),
+    Type("application/x-qemu-disk"),
     Type("application/mxf"),
+    Type("audio/amr"),
+    Type("audio/basic"),
+    Type("audio/x-aiff", aliases=("audio/aiff",)),
     Type("audio/flac", aliases=("audio/x-flac",)),
     Type("audio/midi"),
     Type("audio/ogg"),
     Type("audio/x-wav", aliases=("audio/wav", "audio/vnd.wave")),
     Type("audio/x-m4a", aliases=("audio/mp4",)),
     Type("font/sfnt"),
+    Type("font/ttf"),
+    Type("font/woff"),
     Type("font/woff2"),
     Type("image/avif"),
     Type("image/fits"),
     Type("image/heic", aliases=("image/heif",)),
     Type("image/jxl"),
+    Type("image/vnd.dwg"),
+    Type("image/wmf"),
+    Type("image/x-exr"),
+    Type("image/x-jp2-codestream"),
+    Type("image/x-xcf"),
     Type("image/vnd.adobe.photoshop"),
     Type("image/vnd.djvu"),
     Type("image/webp"),
     Type("image/bmp", aliases=("image/x-ms-bmp",)),
+    Type("model/gltf-binary"),
     Type("video/3gpp"),
+    Type("video/3gpp2"),
+    Type("video/x-flv"),
     Type("video/mp4"),
     Type("video/mp2t"),
     Type("video/mpeg"),
