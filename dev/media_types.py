@@ -11,38 +11,41 @@ HEAD = """\
 
 Made by `./run docs` from `services_app/uploads/media/table.py` and `web_app/collections/media_types.py`. Do not edit.
 
-The type of a file is read from its first 64 KiB. What its sender says of it, and its name, are not asked. It stands in the
-receipt, in the upload's state (as soon as 64 KiB or the whole file are there, also of an upload that was refused for it), in the
-problem of a refusal (`detected`) and in the log. [ADR 0018](adr/0018-types-from-our-own-table.md) says how it is found out.
+The type of a file is read from its first 64 KiB. What its sender says of it, and its name, are not asked. It stands
+in the receipt, in the upload's state (as soon as 64 KiB or the whole file are there, also of an upload that was
+refused for it), in the problem of a refusal (`detected`) and in the log. [ADR
+0018](adr/0018-types-from-our-own-table.md) says how it is found out.
 
 ## What a list takes
 
 A collection's list names types. An empty list takes every file. Any other takes a file if it holds one of these:
 
 - the file's type as it stands in the first column below, or another name of it;
-- what the type is *within*, or another name of that: an `.xlsx` is a ZIP, so `application/zip` takes it; a table with tabs is a
-  CSV, and every text is `text/plain`. Not the other way round: a list that names only Excel workbooks takes no other ZIP;
+- what the type is *within*, or another name of that: an `.xlsx` is a ZIP, so `application/zip` takes it; a table with
+  tabs is a CSV, and every text is `text/plain`. Not the other way round: a list that names only Excel workbooks takes
+  no other ZIP;
 - the family of one of these: `text/*` takes CSV, and JSON and XML as well, for they are within `text/plain`.
 
-A list may name nothing but what stands in this table, and families (`type/*`) of it: anything else could never take a file, and is
-refused when the collection is made. All names are in lower case.
+A list may name nothing but what stands in this table, and families (`type/*`) of it: anything else could never take a
+file, and is refused when the collection is made. All names are in lower case.
 
-`python services_app/manage.py detect_type FILE` says what a file is taken for, and which names take it; with `--allowed LIST` it
-tries a list. `python web_app/manage.py media_types NAME …` says which collections hold one of these names, and without a name
-lists them all.
+`python services_app/manage.py detect_type FILE` says what a file is taken for, and which names take it; with
+`--allowed LIST` it tries a list. `python web_app/manage.py media_types NAME …` says which collections hold one of
+these names, and without a name lists them all.
 
 ## How doubt is settled
 
-- A **table** (`text/csv`) is one by its shape: nearly every row has several cells. Between them stand commas, semicolons or bars; with
-  tabs it is `text/tab-separated-values`. Names of columns alone will do, rows may differ in length, cells may hold line breaks. One column
-  of single words under a name is a table too; a single word is not.
-- **Text** may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark (UTF-32 only with), or any 8-bit encoding. A Ctrl-Z at its
-  end is part of it, and so is a stray control character: one, or one in a thousand.
+- A **table** (`text/csv`) is one by its shape: nearly every row has several cells. Between them stand commas,
+  semicolons or bars; with tabs it is `text/tab-separated-values`. Names of columns alone will do, rows may differ in
+  length, cells may hold line breaks, and a few lines may stand above it. One column of single words under a name is a
+  table too; a single word is not.
+- **Text** may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark (UTF-32 only with), or any 8-bit
+  encoding. A Ctrl-Z at its end is part of it, and so is a stray control character: one, or one in a thousand.
 - **JSON** and **XML** are judged by as much as the first 64 KiB show.
-- A **ZIP** is an Office or OpenDocument file if the parts that these consist of are found in it. Names alone are no evidence: then it
-  is `application/zip`.
-- **Compressed** data are what they are compressed with: `.nii.gz`, `.vcf.gz` and BAM are `application/gzip`. R data alone are looked for
-  inside, since R compresses them by itself.
+- A **ZIP** is an Office or OpenDocument file if the parts that these consist of are found in it. Names alone are no
+  evidence: then it is `application/zip`.
+- **Compressed** data are what they are compressed with: `.nii.gz`, `.vcf.gz` and BAM are `application/gzip`. R data
+  alone are looked for inside, since R compresses them by itself.
 - What libmagic is believed of is marked below. Anything else that it claims is `application/octet-stream`.
 
 ## Types
