@@ -96,10 +96,12 @@ def _told(fault: BaseException, end: End, fate: Fate) -> BaseException:
 
 
 def _wait(upload: Upload, code: str) -> None:
-    # Now, while it is ours: whoever goes on makes a file of the same name, and others need the space.
-    actions.keep_lease(upload)
     with tidying(upload.id):
-        cut_back(upload)
+        staged = current_store().staged_size(upload.id)
+        if staged is not None and (staged > upload.offset or upload.offset == 0):
+            # Now, while it is ours: whoever goes on makes a file of the same name, and others need the space.
+            actions.keep_lease(upload)
+            cut_back(upload)
     actions.wait(upload, problem=code)
 
 
