@@ -124,6 +124,21 @@ def test_the_question_before_discarding_holds_to_the_same(uploads, line, sized):
         assert uploads.question().evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
 
 
+def test_the_question_about_empty_files_holds_to_the_same(uploads):
+    page, question = uploads.page, uploads.question_about_empty()
+    name = "a-name-without-a-single-space-that-goes-on-and-on-as-exports-tend-to-do"
+    uploads.upload("demo", *(small(f"{name}-{number}.zip", b"") for number in range(7)))
+    expect(question).to_be_visible()
+    page.set_viewport_size({"width": 320, "height": 740})
+    for scheme in ("light", "dark"):
+        page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
+        assert low_contrast(page) == []
+        assert page.evaluate(SMALL_TARGETS) == []
+        assert page.evaluate(NAMELESS) == []
+        assert question.evaluate("dialog => dialog.scrollWidth <= dialog.clientWidth")
+    page.keyboard.press("Escape")
+
+
 @pytest.mark.parametrize("path", ["/uploads/", "/no-such-page", "/accounts/login/", "/signed-in/"])
 def test_the_other_pages_hold_to_the_same(page: Page, stack, path):
     for scheme in ("light", "dark"):

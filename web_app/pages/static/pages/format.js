@@ -71,6 +71,10 @@ export function wait(seconds) {
   return seconds < 90 ? `${seconds} s` : `${Math.ceil(seconds / 60)} min`;
 }
 
+export function count(files) {
+  return files === 1 ? "1 file" : `${files} files`;
+}
+
 export function shortDigest(hex) {
   return `${hex.slice(0, 12)}…`;
 }

@@ -7,7 +7,7 @@ import { enableCopying } from "./copy.js";
 import { mayDiscard, mayGiveUp } from "./discard.js";
 import { acceptFiles } from "./drop.js";
 import { askAboutEmpty, leftOut } from "./empty.js";
-import { displayName, percent } from "./format.js";
+import { count, displayName, percent } from "./format.js";
 import { Hasher } from "./hasher.js";
 import { localTimes, refreshHistory } from "./history.js";
 import { Leftovers } from "./leftovers.js";
@@ -297,8 +297,4 @@ function notify(text) {
   byId("notice").textContent = text;
   byId("notice").hidden = text === "";
   if (text !== "") announce(text);
-}
-
-function count(files) {
-  return files === 1 ? "1 file" : `${files} files`;
 }
