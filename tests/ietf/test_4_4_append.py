@@ -146,9 +146,12 @@ def test_an_interrupted_append_keeps_its_beginning_and_does_not_complete(begun, 
     assert stored(begun.location) == b"hello world"
 
 
-def test_content_codings_are_kept_and_offsets_count_coded_bytes(client, stored):
+def test_content_codings_are_refused_and_the_answer_names_the_one_that_is_taken(client, stored):
+    """RFC 9110, section 15.5.16. What is stored and signed is the file itself (ADR 0014)."""
     coded = gzip.compress(b"hello" * 100)
-    client.create(coded[:10], content_encoding="gzip", upload_length=len(coded))
+    refused = client.create(coded[:10], content_encoding="gzip", upload_length=len(coded))
+    assert (refused.status, refused.headers["Accept-Encoding"]) == (415, "identity")
+    client.create(coded[:10], content_encoding="identity", upload_length=len(coded))
     assert client.offset() == 10
     assert client.append(10, coded[10:], complete="?1").status == 201
     assert stored(client.location) == coded
