@@ -9,7 +9,7 @@ from django.db import Error, connection, transaction
 from django.http import JsonResponse
 
 from services_app.store.current import current_store
-from services_app.store.errors import StoreError, StoreFull
+from services_app.store.errors import StoreError
 from services_app.store.models import HealthCheck
 
 BELIEVED_FOR = 5.0  # seconds that a good answer of the database counts
@@ -87,17 +87,17 @@ def _wait_for_locks(seconds: float) -> None:
 def _store() -> dict[str, str]:
     try:
         health = current_store().health()
-    except StoreFull as exc:
-        return {"store": f"failing ({exc})", "space": "full", "inodes": "unknown", "collections": "unknown"}
     except (StoreError, Error) as exc:
         cause = str(exc) if isinstance(exc, StoreError) else ""
         return {
             "store": f"failing ({cause})" if cause else "absent",
             **dict.fromkeys(("space", "inodes", "collections"), "unknown"),
         }
+    found_room = health.full is None or not health.has_inodes  # without inodes it is not the space that is missing
+    has_space = found_room and health.free_bytes > settings.UPLOAD_SPACE_RESERVE
     return {
-        "store": "ok",
-        "space": "ok" if health.free_bytes > settings.UPLOAD_SPACE_RESERVE else "full",
+        "store": f"failing ({health.full})" if health.full else "ok",
+        "space": "ok" if has_space else "full",
         "inodes": ("ok" if health.has_inodes else "full") if health.free_inodes is not None else "unknown",
         "collections": "; ".join(f"{slug} failing ({cause})" for slug, cause in sorted(health.failing.items())) or "ok",
     }

@@ -14,7 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from . import folders, probe
-from .errors import StoreError, StoreUnavailable, from_os_error
+from .errors import StoreError, StoreFull, StoreUnavailable, from_os_error
 from .sentinel import COLLECTIONS
 
 log = logging.getLogger("sluice.store")
@@ -29,12 +29,13 @@ _UNTOLD = 1 << 62  # some servers answer -1 where they do not count
 @dataclass(frozen=True, slots=True)
 class Health:
     """`free_bytes` of this user; `free_inodes` None where the file system counts none; `failing`: collections that take
-    nothing, and why.
+    nothing, and why; `full`: why not even the little that was tried found room.
     """
 
     free_bytes: int
     free_inodes: int | None
     failing: dict[str, StoreError] = field(default_factory=dict)
+    full: StoreFull | None = None
 
     @property
     def has_inodes(self) -> bool:
@@ -52,10 +53,12 @@ class Checkup:
     def __init__(self, mounted: Callable[[], contextlib.AbstractContextManager[int]]):
         self._mounted, self._lock = mounted, threading.Lock()
         self._run: _Run | None = None
-        self._tried_at, self._failing, self._swept = float("-inf"), {}, False
+        self._tried_at, self._swept = float("-inf"), False
+        self._failing: dict[str, StoreError] = {}
+        self._full: StoreFull | None = None
 
     def health(self) -> Health:
-        """Raises StoreUnavailable, StoreFull or Unstorable, whose text names the errno and the step."""
+        """Raises StoreUnavailable or Unstorable, whose text names the errno and the step."""
         with self._lock:
             run = self._run
             if run is None:
@@ -89,7 +92,7 @@ class Checkup:
         except OSError as exc:
             raise from_os_error(exc) from exc
         counted = 0 < space.f_files < _UNTOLD
-        return Health(space.f_bavail * space.f_frsize, space.f_favail if counted else None, self._failing)
+        return Health(space.f_bavail * space.f_frsize, space.f_favail if counted else None, self._failing, self._full)
 
     def _try(self, root_fd: int) -> None:
         self._tried_at = float("-inf")  # only a success counts, and what was mended is to show at once
@@ -99,10 +102,14 @@ class Checkup:
             if not self._swept:
                 probe.sweep(root_fd, places)
         except probe.ProbeFailed as exc:
-            raise type(exc.error)(str(exc)) from exc
+            error = type(exc.error)(str(exc))
+            if not isinstance(error, StoreFull):
+                raise error from exc
+            self._full = error
+            return
         except OSError as exc:
             raise from_os_error(exc) from exc
-        self._swept = True
+        self._full, self._swept = None, True
         self._failing = {place: type(exc.error)(str(exc)) for place, exc in failing.items()}
         if not failing:
             self._tried_at = time.monotonic()

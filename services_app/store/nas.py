@@ -59,13 +59,18 @@ class LocalFileSystemStorage:
             space = os.fstatvfs(root_fd)
         return space.f_bavail * space.f_frsize
 
-    def check(self, collection: str) -> None:
-        """Would it take something into this collection now? Raises StoreUnavailable, StoreFull or Unstorable when not."""
+    def check(self, collection: str, *, makes_room: bool = False) -> None:
+        """Would it take something into this collection now? Raises StoreUnavailable, StoreFull or Unstorable when not.
+
+        `makes_room`: bytes are removed first, so that being full now says nothing.
+        """
         health = self.health()
-        if collection in health.failing:
-            raise health.failing[collection]
+        if health.full is not None and not makes_room:
+            raise StoreFull(*health.full.args)
         if not health.has_inodes:
             raise StoreFull("inodes")
+        if collection in health.failing:
+            raise type(health.failing[collection])(*health.failing[collection].args)
 
     def has_collection(self, slug: str) -> bool:
         with self.mounted() as root_fd, _translated():

@@ -39,7 +39,7 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
     else:
         _, gives_way = slot_for(claims)
     try:
-        current_store().check(claims.collection)
+        current_store().check(claims.collection, makes_room=bool(gives_way))
         if not current_store().has_collection(claims.collection):
             raise errors.CollectionUnknown
         _check_space(length or 0, freed=gives_way)
