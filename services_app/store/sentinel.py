@@ -4,6 +4,7 @@ A mountpoint whose NAS is not mounted is an ordinary empty folder on the local d
 is ever written there. A sentinel with another id is another store.
 """
 
+import errno
 import json
 import os
 import stat
@@ -25,7 +26,7 @@ def read(root_fd: int) -> uuid.UUID | None:
     except FileNotFoundError:
         return None
     except OSError as exc:
-        raise StoreUnavailable from exc
+        raise _unavailable(exc) from exc
     try:
         return uuid.UUID(json.loads(os.read(fd, 4096))["store"])
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
@@ -63,7 +64,7 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
     try:
         root_fd = os.open(root, _DIRECTORY)
     except OSError as exc:
-        raise StoreUnavailable from exc
+        raise _unavailable(exc) from exc
     try:
         if read(root_fd) != store_id:
             raise StoreUnavailable
@@ -77,7 +78,7 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
         os.close(root_fd)
         if isinstance(exc, StoreUnavailable):
             raise
-        raise StoreUnavailable from exc
+        raise _unavailable(exc) from exc
     return root_fd
 
 
@@ -88,3 +89,8 @@ def still_mounted(root: str | os.PathLike, root_fd: int) -> bool:
     except FileNotFoundError:
         return False
     return (now.st_dev, now.st_ino) == (then.st_dev, then.st_ino)
+
+
+def _unavailable(exc: OSError) -> StoreUnavailable:
+    """With its cause, where it is another one than that the store is not there."""
+    return StoreUnavailable() if exc.errno == errno.ENOENT else StoreUnavailable(errno.errorcode.get(exc.errno, "unknown"))

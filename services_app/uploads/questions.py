@@ -86,8 +86,10 @@ def _standing(upload: Upload) -> Upload:
 
 def _are_bytes_lost(upload: Upload) -> bool:
     """Whether less lies in staging than was promised. Raises StoreUnavailable while nobody can tell."""
+    if upload.offset == 0:
+        return False
     size = current_store().staged_size(upload.id)
-    return upload.offset > (0 if size is None else size)
+    return size is None or size < upload.offset
 
 
 def _offset_fields(request, upload: Upload, claims: Claims) -> dict[str, str]:

@@ -247,6 +247,20 @@ def test_each_step_of_storing_is_tried_and_named(control, at_the_door, known_sto
         assert stored_files(nas) == []
 
 
+@pytest.mark.parametrize(("code", "said"), [(errno.EIO, "failing (EIO)"), (errno.ESTALE, "failing (ESTALE)"), (errno.ENOENT, "absent")])
+@pytest.mark.parametrize(("call", "path"), [("open", ".sluice-store"), ("stat", "staging"), ("open", "")])
+def test_only_what_is_not_there_is_called_absent(control, known_store, nas, monkeypatch, call, path, code, said):
+    real = getattr(os, call)
+
+    def failing(given, *args, **kwargs):
+        if str(given) == (path or str(nas)):
+            raise OSError(code, "")
+        return real(given, *args, **kwargs)
+
+    monkeypatch.setattr(os, call, failing)
+    assert control("GET", "/readyz").json()["store"] == said
+
+
 def test_a_success_is_believed_for_seconds_and_a_failure_not_at_all(control, known_store, monkeypatch):
     tried, real = [], probe.attempt
     monkeypatch.setattr(probe, "attempt", lambda *args: tried.append(1) or real(*args))

@@ -80,8 +80,10 @@ def _refuse_while_uploads_run() -> None:
 def _is_lost(root_fd: int, upload: Upload) -> bool:
     if upload.state == State.COMMITTING and _is_stored(root_fd, upload):
         return False
+    if upload.offset == 0:
+        return False
     size = staged.size_of(root_fd, str(upload.id))
-    return upload.offset > (0 if size is None else size)
+    return size is None or size < upload.offset
 
 
 def _is_stored(root_fd: int, upload: Upload) -> bool:
