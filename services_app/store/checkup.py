@@ -56,6 +56,7 @@ class Checkup:
         self._tried_at, self._swept = float("-inf"), False
         self._failing: dict[str, StoreError] = {}
         self._full: StoreFull | None = None
+        self._told = ""
 
     def health(self) -> Health:
         """Raises StoreUnavailable or Unstorable, whose text names the errno and the step."""
@@ -65,6 +66,7 @@ class Checkup:
                 run = self._run = _Run()
                 threading.Thread(target=self._examine, args=(run,), name="sluice-checkup", daemon=True).start()
         if not run.done.wait(PATIENCE):
+            self._tell("stalled")
             raise StoreUnavailable("stalled")
         if run.error is not None:
             raise type(run.error)(*run.error.args) from run.error  # one of its own for each who asks
@@ -74,8 +76,11 @@ class Checkup:
         try:
             with self._mounted() as root_fd:
                 run.health = self._look(root_fd)
+            failing = (f"{place}: {cause}" for place, cause in self._failing.items())
+            self._tell(str(self._full or ", ".join(failing)))
         except StoreError as exc:
             run.error = exc
+            self._tell(str(exc) or "absent")
         except Exception as exc:
             log.error("checkup failed", exc_info=True)
             run.error = StoreUnavailable(type(exc).__name__)
@@ -83,6 +88,14 @@ class Checkup:
             with self._lock:
                 self._run = None
             run.done.set()
+
+    def _tell(self, cause: str) -> None:
+        """Log a change, once."""
+        before, self._told = self._told, cause
+        if cause and cause != before:
+            log.error("store failing", extra={"cause": cause})
+        elif before and not cause:
+            log.info("store works again", extra={"cause": before})
 
     def _look(self, root_fd: int) -> Health:
         if time.monotonic() - self._tried_at > BELIEVED_FOR:

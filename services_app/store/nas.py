@@ -169,11 +169,11 @@ class LocalFileSystemStorage:
         Where it was not, nothing can give it that name any more. Raises StoreUnavailable or StoreUncertain when nobody can tell.
         """
         with self.mounted() as root_fd, _translated():
-            staged, final = f"{STAGING}/{upload_id}", "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
-            before = _identity(root_fd, staged)
+            before = _identity(root_fd, f"{STAGING}/{upload_id}")
             remove(root_fd, str(upload_id))
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
+            final = "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
             now = _identity(root_fd, final)
             if None in (before, now) or before == now:
                 return now is not None

@@ -57,9 +57,8 @@ def attempt_rest(root_fd: int) -> None:
             os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
         with _made(root_fd, other):
             _is_refused("link twice", lambda: os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd))
-            with step("rename"):
-                os.rename(other, moved := f"{other}.moved", src_dir_fd=root_fd, dst_dir_fd=root_fd)
-                os.rename(moved, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+            with _staged(root_fd) as fresh, step("rename"):
+                os.rename(fresh, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
     with step("name"):
         if not _takes(root_fd, _name().ljust(SHORTEST, "x")):
             raise OSError(errno.ENAMETOOLONG, "")
@@ -80,20 +79,20 @@ def longest_name(root_fd: int) -> int:
 
 
 def sweep(root_fd: int, places: Iterable[str] = ()) -> None:
-    """Remove what probes that were killed have left. Raises OSError."""
+    """Remove what probes that were killed have left, as far as it goes. Raises OSError where a folder cannot be read."""
     with folders.opened(root_fd, STAGING) as fd:
         now = os.fstat(fd).st_mtime  # by the store's clock: a file was made in it a moment ago
     for folder in (STAGING, COLLECTIONS, *(f"{COLLECTIONS}/{place}" for place in places)):
         with folders.opened(root_fd, folder) as fd:
             for name in os.listdir(fd):
-                if (
-                    name.startswith(PREFIX)
-                    and os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime < now - _LEFT_BEHIND
-                ):
-                    _cleared(fd, name)
+                if name.startswith(PREFIX):
+                    with contextlib.suppress(OSError):  # that of a living probe vanishes as we look
+                        _clear(fd, name, older_than=now - _LEFT_BEHIND)
 
 
-def _cleared(fd: int, name: str) -> None:
+def _clear(fd: int, name: str, *, older_than: float) -> None:
+    if os.stat(name, dir_fd=fd, follow_symlinks=False).st_mtime >= older_than:
+        return
     try:
         os.unlink(name, dir_fd=fd)
     except (IsADirectoryError, PermissionError):
@@ -143,7 +142,7 @@ def _made(root_fd: int, path: str, *, by: str = "unlink") -> Iterator[None]:
         with contextlib.suppress(OSError):
             getattr(os, by)(path, dir_fd=root_fd)
         raise
-    with step("remove"):
+    with step("remove"), contextlib.suppress(FileNotFoundError):  # renamed away
         getattr(os, by)(path, dir_fd=root_fd)
 
 

@@ -160,7 +160,7 @@ def at_the_door(control, grant_token):
     return ask
 
 
-def test_a_nas_that_turned_read_only_is_red_and_refused_at_the_door(control, at_the_door, small, monkeypatch):
+def test_a_nas_that_turned_read_only_is_red_and_refused_at_the_door(control, at_the_door, small, monkeypatch, caplog):
     monkeypatch.setattr(checkup, "BELIEVED_FOR", 0)
     root = small("size=4m")
     assert control("GET", "/readyz").status_code == 200 and at_the_door() is None
@@ -170,6 +170,8 @@ def test_a_nas_that_turned_read_only_is_red_and_refused_at_the_door(control, at_
     assert at_the_door() == "store_unavailable"
     remount(root, "rw")
     assert control("GET", "/readyz").status_code == 200 and at_the_door() is None
+    told = [(record.message, record.cause) for record in caplog.records if record.name == "sluice.store"]
+    assert told == [(message, "EROFS at create") for message in ("store failing", "store works again")]
 
 
 def test_a_nas_without_inodes_is_red_and_refused_at_the_door(control, uploads, grant_token, at_the_door, small):

@@ -248,3 +248,19 @@ def test_what_a_killed_probe_left_goes_after_an_hour_and_not_before(root):
         os.utime(path, (0, time.time() - 3700))
     current_store().health()
     assert [path for path in (*left, young) if path.exists()] == [young]
+
+
+def test_what_a_living_probe_takes_away_meanwhile_is_no_fault_of_the_store(root, monkeypatch):
+    init("first")
+    (root / "staging" / ".probe-living").write_bytes(b"x")
+    real = os.listdir
+
+    def listdir(fd):
+        names = real(fd)
+        for name in names:
+            if name == ".probe-living":
+                os.unlink(name, dir_fd=fd)
+        return names
+
+    monkeypatch.setattr(os, "listdir", listdir)
+    assert current_store().health().failing == {} and not (root / "staging" / ".probe-living").exists()
