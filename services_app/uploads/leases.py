@@ -190,9 +190,11 @@ def _parsed(name: str) -> _Owner | None:
 
 
 def _started(pid: int) -> str:
-    """When a process started, in clock ticks after boot (proc_pid_stat(5), field 22); empty when it is gone."""
+    """When a process started, in clock ticks after boot (proc_pid_stat(5), field 22); empty when it is gone. Raises OSError
+    when nobody can tell, as without descriptors: a process that is alive must not be taken for dead.
+    """
     try:
         fields = Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()
-    except OSError:
+    except (FileNotFoundError, ProcessLookupError):
         return ""
     return "" if fields[0] in "ZX" else fields[19]

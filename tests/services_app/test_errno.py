@@ -2,6 +2,7 @@
 
 import errno
 import os
+import re
 
 import pytest
 
@@ -204,3 +205,18 @@ def test_an_object_whose_deletion_broke_off_loses_its_manifest_with_the_next_one
     with pytest.raises(ObjectUnknown):
         store.delete(name)
     assert not store.path(name).parent.exists()
+
+
+@pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EIO])
+def test_a_process_that_cannot_be_looked_at_is_not_gone(monkeypatch, code):
+    from services_app.uploads import leases
+
+    name = leases.owner()
+    assert not leases.is_gone(name)
+
+    def failing(*args, **kwargs):
+        raise OSError(code, os.strerror(code))
+
+    monkeypatch.setattr(leases.Path, "read_text", failing)
+    with pytest.raises(OSError, match=re.escape(os.strerror(code))):
+        leases.is_gone(name)
