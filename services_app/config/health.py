@@ -13,7 +13,7 @@ from services_app.store.errors import StoreError
 from services_app.store.models import HealthCheck
 
 BELIEVED_FOR = 5.0  # seconds that a good answer of the database counts
-_PATIENCE = 3.0  # seconds: whoever asks is not kept waiting by a lock
+_PATIENCE = 2.0  # seconds: whoever asks is not kept waiting by a lock
 
 _FINE = ("ok", "unknown")  # what a file system does not count is unknown; "store" says when nothing is known
 

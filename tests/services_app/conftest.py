@@ -114,6 +114,17 @@ def store(nas):
 
 
 @pytest.fixture
+def upload_id() -> uuid.UUID:
+    return making.some_uuid()
+
+
+@pytest.fixture
+def directory(upload_id) -> tuple[str, ...]:
+    """Where an object of that id lies."""
+    return (making.COLLECTION, "2026", "03", str(upload_id))
+
+
+@pytest.fixture
 def known_store(nas, db):
     """The store as the database knows it: what current_store() finds."""
     from services_app.store.current import current_store

@@ -20,16 +20,6 @@ NEVER_AS_A_NAME = (errno.EINVAL, errno.EOPNOTSUPP, errno.ENOSYS)
 
 
 @pytest.fixture
-def upload_id():
-    return some_uuid()
-
-
-@pytest.fixture
-def directory(upload_id):
-    return (COLLECTION, "2026", "03", str(upload_id))
-
-
-@pytest.fixture
 def failing(monkeypatch):
     """A function: this call of `os` fails with this errno where its first argument ends so; counted in the list it returns."""
 

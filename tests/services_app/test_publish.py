@@ -14,17 +14,7 @@ from services_app.store.errors import (
     StoreUnavailable,
     StoreUncertain,
 )
-from tests.services_app.making import COLLECTION, some_uuid, stored_files
-
-
-@pytest.fixture
-def upload_id():
-    return some_uuid()
-
-
-@pytest.fixture
-def directory(upload_id):
-    return (COLLECTION, "2026", "03", str(upload_id))
+from tests.services_app.making import COLLECTION, stored_files
 
 
 @pytest.fixture

@@ -7,7 +7,7 @@ import pytest
 
 from services_app.store import durable
 from services_app.store.errors import ObjectUnknown, StoreFull, StoreUnavailable, StoreUncertain
-from tests.services_app.making import COLLECTION, some_uuid, stored_files
+from tests.services_app.making import stored_files
 
 FULL, BROKEN = (errno.ENOSPC, errno.EDQUOT), (errno.EIO, errno.ESTALE, errno.EROFS, errno.EACCES)
 CAUSES = [(code, StoreFull) for code in FULL] + [(code, StoreUnavailable) for code in BROKEN]
@@ -26,16 +26,6 @@ class Fault:
             return self._real(*args, **kwargs)
         self.calls += 1
         raise OSError(self._code, os.strerror(self._code))
-
-
-@pytest.fixture
-def upload_id():
-    return some_uuid()
-
-
-@pytest.fixture
-def directory(upload_id):
-    return (COLLECTION, "2026", "03", str(upload_id))
 
 
 @pytest.fixture

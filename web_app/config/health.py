@@ -12,7 +12,7 @@ from django.http import HttpRequest, JsonResponse
 logger = logging.getLogger(__name__)
 
 BELIEVED_FOR = 5.0  # seconds that a good answer counts: anybody may ask this
-_PATIENCE = 3.0  # seconds: whoever asks is not kept waiting by a lock
+_PATIENCE = 2.0  # seconds: whoever asks is not kept waiting by a lock
 _LIFE = 60  # seconds, after which `clearsessions` takes what a kill left
 _FILLING = "x" * 8192  # larger than any row of ours
 
