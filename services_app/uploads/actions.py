@@ -18,6 +18,7 @@ from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
 
 from . import errors, leases, policies
+from .digests import Check
 from .models import Grant, Protocol, Upload
 from .receipts import issuer
 from .states import NEXT, State
@@ -29,14 +30,14 @@ class LeaseLost(Exception):
 
 @dataclass(frozen=True, slots=True)
 class NewUpload:
-    """What a sender says as it begins. `length` in bytes, None when not known yet; `name` is safe already; `digests` are
-    algorithms of hashlib (sha256, sha512) and what the whole must have.
+    """What a sender says as it begins. `length` in bytes, None when not known yet; `name` is safe already; `digests` are those
+    that the whole must have (SHA-256, SHA-512).
     """
 
     protocol: Protocol
     length: int | None
     name: str
-    digests: tuple[tuple[str, bytes], ...] = ()
+    digests: tuple[Check, ...] = ()
     metadata: str = ""
     concat: str = ""
 
@@ -48,7 +49,7 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
     sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
     Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
     """
-    now, digests = leases.now(), {algorithm: digest.hex() for algorithm, digest in new.digests}
+    now, digests = leases.now(), {check.kind: check.digest.hex() for check in new.digests}
     holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
     holding |= leases.held() if receiving else leases.let_go()
     try:

@@ -4,11 +4,11 @@ import uuid
 
 from django.http import HttpResponse
 
-from . import actions, errors, itself, policies, questions
+from . import actions, digests, errors, itself, policies, questions
 from .callers import from_nginx, token_claims
 from .middleware import problem_of
 from .models import Upload
-from .protocols import ietf, tus
+from .protocols import ietf, tus, whole
 from .states import State
 from .tidy import tidying
 
@@ -29,7 +29,7 @@ def authorize(request):
         response["X-Upload-Verdict"] = problem.code
         if isinstance(problem, errors.WrongOffset):
             response["Upload-Offset"] = str(problem.offset)
-        if isinstance(problem, errors.TooLarge):
+        if claims is not None and (isinstance(problem, errors.TooLarge) or ietf.is_spoken(request.META)):
             response["Upload-Limit"] = ietf.limits(policies.size_limit(claims))
         return response
     if upload is not None:
@@ -50,27 +50,38 @@ def _judge(meta: dict, claims) -> Upload | None:
         return None  # 412, with a header that nginx does not have; nothing else counts then
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
     meta = {**meta, "CONTENT_LENGTH": length} | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
+    if path == "/" and ietf.is_spoken(meta):
+        ietf.check_mark(meta)
     rest = itself.check(method, meta) if method in ("PUT", "POST", "PATCH") else None
     if rest is not None:
         upload = policies.upload_of_rest(claims, rest.length, rest.offset)
         policies.may_append(upload, rest.length - rest.offset)
+        whole.rest(meta, upload)
         return upload
-    if path == "/" and method in ("PUT", "POST") and ietf.completeness(meta) is not None:
+    if path == "/check":
+        whole.asked(meta)
+    elif method in ("PUT", "POST") and ietf.is_spoken(meta):
         policies.may_upload(claims, _ietf_length(meta))
         if length.isdecimal() and int(length) > policies.size_limit(claims):
             raise errors.TooLarge  # the first part alone
+        ietf.asked(meta)
     elif method == "PUT":
         policies.may_upload(claims, itself.whole_length(meta))
+        whole.asked(meta)
     elif method == "PATCH":
         upload = policies.own_upload(claims, uuid.UUID(path.removeprefix("/")))
         if upload.terminated or upload.state in (State.ABORTED, State.DELETED):
             raise errors.of_ended(upload)
+        if upload.concat.startswith("final;"):
+            return upload  # 403, whatever comes with it
         policies.may_append(upload, int(length) if length.isdecimal() else None)
+        digests.asked(meta, digests.Brings.MORE, sha512=bool(upload.expected_sha512))
         return upload
-    elif method == "POST" and path == "/":
+    elif method == "POST":
         announced = meta.get("HTTP_UPLOAD_LENGTH", "")
         part = meta.get("HTTP_UPLOAD_CONCAT") == "partial"
         policies.may_upload(claims, tus.number(announced) if announced.isdecimal() else None, part=part)
+        tus.asked(meta)
     return None
 
 

@@ -11,7 +11,21 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import actions, concat, ends, errors, headers, itself, leases, policies, recover, render, takeover, writers
+from . import (
+    actions,
+    concat,
+    digests,
+    ends,
+    errors,
+    headers,
+    itself,
+    leases,
+    policies,
+    recover,
+    render,
+    takeover,
+    writers,
+)
 from .body import RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
@@ -34,7 +48,7 @@ def begin(request):
         recover.settle_stale_uploads_of(claims.jti)
         upload = policies.upload_of_rest(claims, rest.length, rest.offset)
         request.upload_id = upload.id
-        return _go_on(request, upload, claims, rest.offset, whole.rest(meta), status=201)
+        return _go_on(request, upload, claims, rest.offset, whole.rest(meta, upload), status=201)
     new, append = _parsed(request)
     policies.may_upload(claims, new.length, part=new.concat == "partial")
     unsettled = recover.settle_stale_uploads_of(claims.jti)
@@ -52,6 +66,7 @@ def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> U
     if new.concat.startswith("final;"):
         if size != 0:
             raise errors.RequestMalformed
+        _compare_with_nothing(append)
         upload = concat.create_final(claims, new, _base(request.META))
         request.upload_id = upload.id
         return upload
@@ -59,7 +74,7 @@ def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> U
         tus.check_body_type(request.META)
     if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
         raise errors.TooLarge
-    receiving = size != 0 or append.final or new.length == 0
+    receiving = size != 0 or append.final or new.length == 0 or append.is_held_back
     upload, gave_way = actions.create(claims, new, receiving=receiving)
     request.upload_id = upload.id
     for waiting in gave_way:
@@ -93,7 +108,7 @@ def append(request, upload_id: uuid.UUID):
     if upload.concat.startswith("final;"):
         raise errors.FinalUpload
     try:
-        offset, append = _parsed_append(meta)
+        offset, append = _parsed_append(meta, upload)
     except errors.Problem:
         _tell_expiry(request, upload, claims)
         raise
@@ -103,6 +118,7 @@ def append(request, upload_id: uuid.UUID):
             raise errors.WrongOffset(upload.offset, offset)
         if size == 0 and append.final == ietf.is_spoken(meta):
             ietf.total_length(meta, offset)
+            _compare_with_stored(upload, append)
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     return _go_on(request, upload, claims, offset, append, status=204)
 
@@ -135,22 +151,26 @@ def _go_on(request, upload: Upload, claims: Claims, offset: int, append: Append,
 
 
 def _speak(request, claims: Claims) -> None:
-    """What the protocol of a creation wants in every answer. Raises VersionUnsupported."""
-    if request.method == "POST" and tus.is_spoken(request.META):
-        _speak_tus(request)
-    elif ietf.is_spoken(request.META):
+    """What the protocol of a creation wants in every answer. Raises VersionUnsupported or RequestMalformed."""
+    if ietf.is_spoken(request.META):
         request.extra_headers["Upload-Complete"] = "?0"
         _tell_limits(request, claims)
+        ietf.check_mark(request.META)
+    elif tus.is_spoken(request.META) and (request.method == "POST" or "HTTP_TUS_RESUMABLE" in request.META):
+        _speak_tus(request)
 
 
 def _parsed(request) -> tuple[actions.NewUpload, Append]:
     meta = request.META
-    if request.method == "POST" and tus.is_spoken(meta):
-        return tus.new_upload(meta), tus.append(meta)
     if ietf.is_spoken(meta):
-        return ietf.new_upload(meta), ietf.append(meta)
+        asked = ietf.asked(meta)
+        return ietf.new_upload(meta, asked), ietf.append(meta, asked, creating=True)
     if request.method == "PUT":
-        return whole.new_upload(meta), whole.append()
+        asked = whole.asked(meta)
+        return whole.new_upload(meta, asked), whole.append(asked)
+    if tus.is_spoken(meta):
+        asked = tus.asked(meta)
+        return tus.new_upload(meta, asked), tus.append(asked, creating=True)
     if tus.is_meant(meta):
         _speak_tus(request)
     raise errors.RequestMalformed
@@ -162,15 +182,30 @@ def _retrievals(meta: dict) -> int | None:
     return headers.whole_number(told) if told else None
 
 
-def _parsed_append(meta: dict) -> tuple[int, Append]:
+def _parsed_append(meta: dict, upload: Upload) -> tuple[int, Append]:
+    asked = digests.asked(meta, digests.Brings.MORE, sha512=bool(upload.expected_sha512))
     if ietf.is_spoken(meta):
         offset = ietf.number(meta, "HTTP_UPLOAD_OFFSET")
         if offset is None:
             raise errors.RequestMalformed
         ietf.check_body_type(meta)
-        return offset, ietf.append(meta)
+        return offset, ietf.append(meta, asked)
     tus.check_body_type(meta)
-    return tus.number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(meta)
+    return tus.number(meta.get("HTTP_UPLOAD_OFFSET", "")), tus.append(asked)
+
+
+def _compare_with_nothing(append: Append) -> None:
+    """Raises ChecksumDiffers for a request without a body that names the digest of another one."""
+    if others := digests.of_bytes(append.checksums, b""):
+        raise errors.of_differing(others)
+
+
+def _compare_with_stored(upload: Upload, append: Append) -> None:
+    """The same for an append whose upload is complete already. Raises ChecksumDiffers or LastBytesDiffer."""
+    _compare_with_nothing(append)
+    stored = {"sha256": bytes.fromhex(upload.sha256), "sha512": bytes.fromhex(upload.expected_sha512)}
+    if others := digests.differing(append.whole, stored):
+        raise errors.LastBytesDiffer(*others)
 
 
 def _tell_limits(request, claims: Claims) -> None:

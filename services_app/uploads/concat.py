@@ -6,6 +6,7 @@ from services_app.store.errors import StoreUnavailable
 from services_app.tokens.claims import Claims
 
 from . import actions, ends, errors, policies, writers
+from .digests import differing
 from .models import Upload
 from .protocols import tus
 from .receive import check_whole, commit
@@ -34,6 +35,8 @@ def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
             with store.stage(upload.id, length) as staged:
                 digest = _digest(parts[0], staged)
                 media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
+                if others := differing(new.digests, {"sha256": bytes.fromhex(digest.hexdigest())}):
+                    raise errors.DigestDiffers(*others)
             actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
             commit(upload)
     except BaseException as exc:

@@ -44,6 +44,7 @@ ENDS = (
     End(errors.LengthNotReached, Fate.KEPT, Fate.UNCERTAIN),
     # This request was not taken; what came before it is good.
     End(errors.ChecksumDiffers, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.LastBytesDiffer, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.RequestMalformed, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.StoreUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.DatabaseUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),

@@ -7,6 +7,11 @@ Problem
 ├── LengthNotReached        400  inconsistent_length  (what came is kept)
 ├── LengthExceeded          400  inconsistent_length  (the upload is over)
 ├── ChecksumUnsupported     400  checksum_unsupported
+├── DigestInvalid           400  digest_invalid
+├── DigestDiffers           400  digest_differs
+├── LastBytesDiffer         400  digest_differs     (what was there before is kept)
+├── ChecksumDiffers         400  checksum_differs
+├── TusChecksumDiffers      460  checksum_differs   (of Upload-Checksum)
 ├── BodyCutOff              400  body_cut_off
 ├── PartialBody             400  partial_body
 ├── CollectionUnknown       403  collection_unknown
@@ -20,6 +25,7 @@ Problem
 ├── TooSlow                 408  too_slow
 ├── DeadlinePassed          408  deadline_passed
 ├── AlreadyCommitted        409  already_committed
+├── UploadCommitted         409  already_committed  (this one upload; its token may be good for more)
 ├── WrongOffset             409  wrong_offset
 ├── UploadExpired           410  upload_expired
 ├── UploadCancelled         410  upload_cancelled
@@ -34,11 +40,8 @@ Problem
 ├── EnvelopeRefused         415  envelope_refused
 ├── CodingRefused           415  coding_refused
 ├── LengthDiffers           422  length_differs
-├── DigestDiffers           422  digest_differs
 ├── Unstorable              422  unstorable
 ├── UploadInProgress        423  upload_in_progress
-├── ChecksumDiffers         460  checksum_differs   (tus)
-├── ContentDigestDiffers    422  checksum_differs   (everybody else)
 ├── SlowDown                429  slow_down          (said by nginx)
 ├── InternalError           500  internal_error
 ├── Busy                    503  busy
@@ -48,6 +51,7 @@ Problem
 └── NoSpace                 507  no_space
 """
 
+import base64
 from http import HTTPStatus
 
 from services_app.store import errors as store_errors
@@ -56,6 +60,7 @@ from services_app.tokens.errors import TokenRefused
 from .states import State
 
 TYPE_PREFIX = "urn:problem-type:sluice:"
+REGISTERED = "https://iana.org/assignments/http-problem-types#"
 
 
 class Problem(Exception):
@@ -68,15 +73,17 @@ class Problem(Exception):
     reason: str | None = None  # for a status that HTTP does not know
     retry_after: int | None = None
     type: str = ""  # where a specification names one
+    members: dict | None = None  # those that it defines besides, as far as they are known
 
     def document(self) -> dict:
-        """The RFC 9457 body. It never quotes what was sent."""
+        """The RFC 9457 body. Of what was sent it quotes offsets and digests at most, where a draft wants it."""
         return {
             "type": self.type or TYPE_PREFIX + self.code,
             "title": self.title,
             "status": int(self.status),
             "detail": self.detail,
             "code": self.code,
+            **(self.members or {}),
         }
 
 
@@ -114,7 +121,7 @@ class InconsistentLength(Problem):
 
     status, code = HTTPStatus.BAD_REQUEST, "inconsistent_length"
     title, detail = "The lengths contradict each other", "This request names another length than an earlier one."
-    type = "https://iana.org/assignments/http-problem-types#inconsistent-upload-length"
+    type = REGISTERED + "inconsistent-upload-length"
 
 
 class LengthNotReached(InconsistentLength):
@@ -130,8 +137,76 @@ class LengthExceeded(InconsistentLength):
 
 
 class ChecksumUnsupported(Problem):
+    """The type and member are those of draft-ietf-httpapi-digest-fields-problem-types, as of the two that follow."""
+
     status, code = HTTPStatus.BAD_REQUEST, "checksum_unsupported"
-    title, detail = "Unknown kind of checksum", "Tus-Checksum-Algorithm lists those that are known."
+    title = "Unknown kind of checksum"
+    detail = (
+        "It could not be compared, so nothing was taken. Understood are Content-Digest and Repr-Digest (sha-256, sha-512), "
+        "Patched-Digest (sha-256), Digest, Content-MD5, Upload-Checksum (see Tus-Checksum-Algorithm), and what the "
+        "documentation lists of other systems; none of them in a trailer."
+    )
+    type = REGISTERED + "digest-unsupported-algorithms"
+
+    def __init__(self, *unsupported: tuple[str, str]):
+        """(header, algorithm) of each, where they are known."""
+        entries = [{"algorithm": algorithm, "header": header} for header, algorithm in unsupported]
+        self.members = {"unsupported_algorithms": entries} if entries else {}
+
+
+class DigestInvalid(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "digest_invalid"
+    title, detail = "Not a digest of its kind", "A digest that was sent is not as long as those of its algorithm."
+    type = REGISTERED + "digest-invalid-values"
+
+    def __init__(self, *invalid: tuple[str, str, str]):
+        """(header, algorithm, reason) of each, where they are known."""
+        entries = [{"algorithm": name, "header": header, "reason": why} for header, name, why in invalid]
+        self.members = {"invalid_digests": entries} if entries else {}
+
+
+def _mismatched(checks) -> dict:
+    entries = [
+        {"algorithm": check.algorithm, "provided_digest": f":{base64.b64encode(check.digest).decode()}:"}
+        | ({"header": check.header} if check.header else {})
+        for check in checks
+    ]
+    return {"mismatched_digests": entries} if entries else {}
+
+
+class DigestDiffers(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "digest_differs"
+    title, detail = (
+        "Not the announced content",
+        "The digest of what arrived differs from the announced one. Nothing was stored.",
+    )
+    type = REGISTERED + "digest-mismatched-values"
+
+    def __init__(self, *mismatched):
+        """digests.Check of each that its sender named; of one that stands in the token there is none."""
+        self.mismatched, self.members = mismatched, _mismatched(mismatched)
+
+
+class LastBytesDiffer(DigestDiffers):
+    """The same while the sender can still put it right: the bytes of the last request are taken back."""
+
+    detail = "With these bytes the file has another digest than the announced one. They were not kept. HEAD tells where it stands."
+
+
+class ChecksumDiffers(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "checksum_differs"
+    title, detail = "The bytes were damaged on the way", "Nothing of this request was kept. Send it again."
+    type = REGISTERED + "digest-mismatched-values"
+
+    def __init__(self, *mismatched):
+        """As of DigestDiffers."""
+        self.members = _mismatched(mismatched)
+
+
+class TusChecksumDiffers(ChecksumDiffers):
+    """Of tus's own header, with the status that tus gave it."""
+
+    status, reason = 460, "Checksum Mismatch"
 
 
 class FinalUpload(Problem):
@@ -192,7 +267,16 @@ class DeadlinePassed(Problem):
 
 class AlreadyCommitted(Problem):
     status, code = HTTPStatus.CONFLICT, "already_committed"
-    title, detail = "The file is stored already", "This token is used up. GET shows its receipt."
+    title, detail = "It is stored already", "All that this token allows is stored. GET shows the receipt of each upload."
+
+
+class UploadCommitted(AlreadyCommitted):
+    """What is told of one upload, whatever else its token allows."""
+
+    title, detail = "The file is stored already", "It takes no more bytes. GET shows its receipt."
+
+    def __init__(self, offset: int | None = None):
+        self.offset = offset
 
 
 class WrongOffset(Problem):
@@ -201,15 +285,12 @@ class WrongOffset(Problem):
     status, code = HTTPStatus.CONFLICT, "wrong_offset"
     title = "Not where the upload stands"
     detail = "Upload-Offset says where to go on; with curl: curl -C OFFSET -T FILE URL."
-    type = "https://iana.org/assignments/http-problem-types#mismatching-upload-offset"
+    type = REGISTERED + "mismatching-upload-offset"
 
     def __init__(self, expected: int | None = None, provided: int | None = None):
         """Both, or neither where only the code is known any more."""
-        self.offset, self.provided = expected, provided
-
-    def document(self) -> dict:
-        known = {} if self.offset is None else {"expected-offset": self.offset, "provided-offset": self.provided}
-        return super().document() | known
+        self.offset = expected
+        self.members = {} if expected is None else {"expected-offset": expected, "provided-offset": provided}
 
 
 class UploadExpired(Problem):
@@ -295,14 +376,6 @@ class LengthDiffers(Problem):
     title, detail = "Not the announced length", "The token names another length than the request. Nothing was stored."
 
 
-class DigestDiffers(Problem):
-    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "digest_differs"
-    title, detail = (
-        "Not the announced content",
-        "The SHA-256 of what arrived differs from the announced one. Nothing was stored.",
-    )
-
-
 class Unstorable(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "unstorable"
     title, detail = (
@@ -314,17 +387,6 @@ class Unstorable(Problem):
 class UploadInProgress(Problem):
     status, code, retry_after = HTTPStatus.LOCKED, "upload_in_progress", 1
     title, detail = "Another request is sending this", "Wait until it has ended, then look at the upload's state."
-
-
-class ChecksumDiffers(Problem):
-    status, code, reason = 460, "checksum_differs", "Checksum Mismatch"
-    title, detail = "The bytes were damaged on the way", "Nothing of this request was kept. Send it again."
-
-
-class ContentDigestDiffers(ChecksumDiffers):
-    """The same for whoever does not speak tus, whose 460 is no registered status."""
-
-    status, reason = HTTPStatus.UNPROCESSABLE_ENTITY, None
 
 
 class SlowDown(Problem):
@@ -376,6 +438,12 @@ _OF_STORE = (
 )
 
 
+def of_differing(checks) -> Problem:
+    """What is told of a body that is not what these digests of it say."""
+    of_tus = any(check.header == "Upload-Checksum" for check in checks)
+    return (TusChecksumDiffers if of_tus else ChecksumDiffers)(*checks)
+
+
 def of_store(error: store_errors.StoreError) -> Problem:
     """What a sender is told of a store error."""
     return next((problem() for kind, problem in _OF_STORE if isinstance(error, kind)), StoreUnavailable())
@@ -394,7 +462,7 @@ def of_ended(upload) -> Problem:
     if upload.terminated:
         return UploadGone()
     if upload.state == State.COMMITTED:
-        return AlreadyCommitted()
+        return UploadCommitted(upload.offset)
     return _GIVEN_UP.get(upload.problem, UploadGone)()
 
 

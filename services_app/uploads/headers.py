@@ -1,39 +1,8 @@
 """What does the sender say about the file? All of it is a claim, and is checked against the bytes."""
 
 import base64
-import re
 
-from . import structured
 from .errors import LengthRequired, RequestMalformed
-
-# Base64 with or without its padding (RFC 9651 section 4.2.7).
-_SHA = {"sha-256": re.compile(":([A-Za-z0-9+/]{43})=?:"), "sha-512": re.compile(":([A-Za-z0-9+/]{86})(?:==)?:")}
-
-
-def digests(field: str) -> dict[str, bytes]:
-    """Algorithm of hashlib → digest, of a Content-Digest or Repr-Digest field: those that are checked here, SHA-256 and SHA-512.
-
-    A field is a dictionary (RFC 9530 section 2). Raises RequestMalformed for one that cannot be read: its sender relies on
-    the comparison.
-    """
-    members, found = structured.dictionary(field), {}
-    if members is None:
-        raise RequestMalformed
-    for name in members.keys() & _SHA.keys():
-        match = _SHA[name].fullmatch(members[name])
-        if match is None:
-            raise RequestMalformed
-        found[name.replace("-", "")] = base64.b64decode(match[1] + "=" * (-len(match[1]) % 4))
-    return found
-
-
-def whole_digests(meta: dict) -> dict[str, bytes]:
-    """Those that the sender of a whole file names for it. Raises RequestMalformed."""
-    # Without a content coding both fields speak of the same bytes.
-    of_content, of_whole = (digests(meta.get(name, "")) for name in ("HTTP_CONTENT_DIGEST", "HTTP_REPR_DIGEST"))
-    if any(of_content[name] != of_whole[name] for name in of_content.keys() & of_whole.keys()):
-        raise RequestMalformed
-    return of_content | of_whole
 
 
 def body_length(content_length: str, transfer_encoding: str) -> int | None:

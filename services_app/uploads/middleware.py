@@ -40,8 +40,11 @@ class ProblemMiddleware:
 
     def process_exception(self, request, exc):
         problem = problem_of(exc, request)
-        if isinstance(problem, errors.WrongOffset):
+        if isinstance(problem, errors.WrongOffset | errors.UploadCommitted):
             request.extra_headers["Upload-Offset"] = str(problem.offset)
+        elif isinstance(problem, errors.AlreadyCommitted):
+            # With it a client of the draft would look for an offset at which to go on. refusal.conf (6) does the same.
+            request.extra_headers.pop("Upload-Complete", None)
         if isinstance(problem, errors.VersionUnsupported):
             request.extra_headers["Tus-Version"] = tus.VERSION
         if isinstance(problem, errors.CodingRefused):

@@ -5,7 +5,6 @@ body → count and bound → checksum and SHA-256 → type of the first bytes �
      → after the last byte: length and digest agree → publish → fsync folder → ledger and receipt → manifest
 """
 
-import hashlib
 import logging
 import mmap
 import time
@@ -16,8 +15,9 @@ from services_app.store.digest import Sha512
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, ends, envelopes, errors, manifest, media, policies, prefix, writers
+from . import actions, digests, ends, envelopes, errors, manifest, media, policies, prefix, writers
 from .body import RequestBody
+from .digests import Check
 from .ends import Fate
 from .models import Protocol, Upload
 
@@ -33,24 +33,29 @@ PROGRESS_EVERY = 10_000_000  # bytes
 class Append:
     """What one request adds. `final`: with its last byte the upload is complete, whatever length was announced.
 
-    `checksums` are algorithms of hashlib and the digests that this body must have, `whole` those that the whole must have. The
-    problems are how its protocol puts it that a digest of the body is another one, that there are more bytes than announced,
-    or than any upload may have here.
+    `checksums` are the digests that this body must have, `whole` those that the whole must have: of a creation (`creating`) the
+    file, of an append all that is there after it. The problems are how its protocol puts it that there are more bytes than
+    announced, or than any upload may have here.
     """
 
     final: bool = False
-    checksums: tuple[tuple[str, bytes], ...] = ()
-    whole: tuple[tuple[str, bytes], ...] = ()
-    checksum_problem: type[errors.Problem] = errors.ChecksumDiffers
+    checksums: tuple[Check, ...] = ()
+    whole: tuple[Check, ...] = ()
+    creating: bool = False
     excess_problem: type[errors.Problem] = errors.LengthDiffers
     limit_problem: type[errors.Problem] = errors.TooLarge
+
+    @property
+    def is_held_back(self) -> bool:
+        """Whether its bytes are promised only once they have agreed with a digest that it brought, and taken back otherwise."""
+        return bool(self.checksums or (self.whole and not self.creating))
 
 
 class _Running:
     """What is known of the upload while its bytes come in: more than is saved, until the next checkpoint."""
 
     def __init__(self, upload: Upload, staged: StagedFile, *, is_proved: bool):
-        """`is_proved`: no checksum of this body has to agree before its bytes may be promised."""
+        """`is_proved`: no digest that this request brought has to agree before its bytes may be promised."""
         self.upload, self.staged, self.is_proved = upload, staged, is_proved
         self.media_type = upload.media_type
         self.digest = prefix.digest_of(upload, staged, upload.digest_state)
@@ -62,12 +67,15 @@ class _Running:
         if self.sha512 is not None:
             self.sha512.update(chunk)
 
-    def disagrees(self, whole: tuple[tuple[str, bytes], ...]) -> bool:
-        """Whether the whole has another digest than one of these, or than was announced for it. It is there, to its last byte."""
-        found = {"sha256": self.digest.hexdigest()} | ({"sha512": self.sha512.hexdigest()} if self.sha512 else {})
-        announced = {("sha256", self.upload.expected_sha256), ("sha512", self.upload.expected_sha512)}
-        announced |= {(algorithm, digest.hex()) for algorithm, digest in whole}
-        return any(digest not in ("", found.get(algorithm, digest)) for algorithm, digest in announced)
+    def differing(self, named: tuple[Check, ...]) -> tuple[Check, ...]:
+        """Those of the digests that are `named` which are not of what is there."""
+        running = {"sha256": self.digest, "sha512": self.sha512}
+        return digests.differing(named, {check.kind: bytes.fromhex(running[check.kind].hexdigest()) for check in named})
+
+    def announced(self) -> tuple[Check, ...]:
+        """The digests that came with the creation; of an older request nobody knows in which header."""
+        kept = (("sha-256", "sha256", self.upload.expected_sha256), ("sha-512", "sha512", self.upload.expected_sha512))
+        return tuple(Check("", name, kind, bytes.fromhex(digest)) for name, kind, digest in kept if digest)
 
     def save(self, *, length: bool = True) -> None:
         """Make everything so far durable, and promise it; a length that came with it only if it is to be believed."""
@@ -113,7 +121,7 @@ def receive(upload: Upload, body: RequestBody, claims: Claims, append: Append) -
 def _store(upload: Upload, body: RequestBody, claims: Claims, append: Append, writer: writers.Writer) -> None:
     store = current_store()
     with store.stage(upload.id, upload.offset) as staged:
-        running = _Running(upload, staged, is_proved=not append.checksums)
+        running = _Running(upload, staged, is_proved=not append.is_held_back)
         try:
             complete = _complete(running, body, claims, append, writer)
         except BaseException as exc:
@@ -138,9 +146,15 @@ def _complete(running: _Running, body: RequestBody, claims: Claims, append: Appe
     if append.final and upload.length is not None and staged.size < upload.length:
         raise errors.LengthNotReached
     sha256 = running.digest.hexdigest()
-    media_type = check_whole(upload, claims, staged, running.media_type, sha256)
-    if running.disagrees(append.whole):
-        raise errors.DigestDiffers
+    try:
+        media_type = check_whole(upload, claims, staged, running.media_type, sha256)
+        if others := running.differing(append.whole if append.creating else running.announced()):
+            raise errors.DigestDiffers(*others)
+    except errors.DigestDiffers as exc:
+        # What was promised stays, and the rest may be sent again: only where all was promised nothing can put it right.
+        if append.creating or staged.size == upload.offset:
+            raise
+        raise errors.LastBytesDiffer(*exc.mismatched) from exc
     staged.finish()
     actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type)
     return True
@@ -159,7 +173,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
     """Bring the whole body into staging."""
     staged, upload = running.staged, running.upload
     limit = policies.most_bytes(claims, upload)
-    checksums = [hashlib.new(algorithm) for algorithm, _ in append.checksums]
+    checksums = digests.Running(append.checksums)
     buffer = memoryview(mmap.mmap(-1, BUFFER_BYTES))
     if body.length is not None:
         staged.expect(body.length)
@@ -171,12 +185,11 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             raise append.limit_problem if upload.length is None else append.excess_problem
         chunk = buffer[:count]
         running.update(chunk)
-        for checksum in checksums:
-            checksum.update(chunk)
+        checksums.update(chunk)
         staged.write(chunk)
         if not running.media_type and staged.size >= media.SNIFF_BYTES:
             running.media_type = _accepted_type(upload, claims, staged)
-        # Bytes under a checksum are not promised before it was compared.
+        # Bytes under a digest are not promised before it was compared.
         if running.is_proved and time.monotonic() >= save_at:
             running.save()
             save_at = time.monotonic() + CHECKPOINT_EVERY
@@ -185,8 +198,10 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             log_at = body.received + PROGRESS_EVERY
         if stopping:
             raise errors.BodyCutOff
-    if [checksum.digest() for checksum in checksums] != [digest for _, digest in append.checksums]:
-        raise append.checksum_problem
+    if others := checksums.differing():
+        raise errors.of_differing(others)
+    if not append.creating and (others := running.differing(append.whole)):
+        raise errors.LastBytesDiffer(*others)
     running.is_proved = True
 
 

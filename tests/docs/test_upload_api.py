@@ -3,6 +3,7 @@
 import ast
 import re
 
+from services_app.uploads import digests
 from tests.docs.markdown import ROOT
 
 TEXT = (ROOT / "docs" / "upload-api.md").read_text()
@@ -30,29 +31,47 @@ def documented(table: str) -> dict[str, str]:
 
 def as_header(name: str) -> str:
     """http_upload_length, HTTP_UPLOAD_LENGTH → Upload-Length."""
-    special = {"x_http_method_override": "X-HTTP-Method-Override"}
+    special = {
+        "x_http_method_override": "X-HTTP-Method-Override",
+        "content_md5": "Content-MD5",
+        "oc_checksum": "OC-Checksum",
+    }
     return special.get(name.lower(), "-".join(part.capitalize() for part in name.lower().split("_")))
 
 
 def passed_by_nginx() -> set[str]:
     files = [path for pattern in ASKED for path in NGINX.glob(pattern)]
-    return {as_header(name) for path in files for name in re.findall(r"\$http_([a-z_]+)", path.read_text())}
+    return {as_header(name) for path in files for name in re.findall(r"\$http_([a-z0-9_]+)", path.read_text())}
 
 
 def read_by_services() -> set[str]:
     names = {name for path in SERVICES for name in re.findall(r'"HTTP_([A-Z_]+)"', path.read_text())}
-    return {as_header(name) for name in names}
+    return {as_header(name) for name in names} | {field.name for field in digests.TABLE}
+
+
+def of_requests() -> set[str]:
+    return set(documented("Of requests")) | set(documented("Digests are read"))
 
 
 def test_every_request_header_that_nginx_lets_through_is_documented_and_no_other():
-    assert set(documented("Of requests")) == passed_by_nginx() - PLAIN
+    assert of_requests() == passed_by_nginx() - PLAIN
+
+
+def test_every_digest_is_documented_as_the_table_in_the_code_has_it():
+    written = {name: [cell.strip() for cell in rest.split("|")] for name, rest in documented("Digests are read").items()}
+    for field in digests.TABLE:
+        names = [f"`{name}`" for name, ours in field.algorithms.items() if ours and not name.startswith("id-")]
+        of = {"CONTENT": "this body", "REQUEST": "this body", "FILE": "the file", "PATCHED": "all after this append"}
+        said_of, algorithms, _ = written.pop(field.name)
+        assert (said_of, algorithms) == (of[field.over.name], ", ".join(names) or "none"), field.name
+    assert written.keys() == {*dict(digests._TRAILERS), digests._S3_ALGORITHM}
 
 
 def test_every_request_header_that_services_app_reads_is_documented():
     read = read_by_services()
     assert {"Upload-Offset", "Upload-Checksum", "Repr-Digest"} <= read
     # X-Upload-Length is how nginx asks about Content-Length.
-    assert read - INSIDE - {"X-Upload-Length"} <= set(documented("Of requests"))
+    assert read - INSIDE - {"X-Upload-Length"} <= of_requests()
 
 
 def written_by_services() -> set[str]:

@@ -1,7 +1,6 @@
 """The specification as tests: draft-ietf-httpbis-resumable-upload, one test per MUST and SHOULD that binds a server.
 
-Sections are those of -12 (July 2026) with the changes that were merged after it; services_app/uploads/protocols/ietf.py
-says which text could be read.
+Sections are those of -12 (July 2026); ADR 0015 says which of the changes after it are followed, and where it is left.
 """
 
 import time

@@ -94,3 +94,20 @@ def test_a_first_part_over_the_limit_is_refused_before_it_is_sent(speak, length)
         answer = wire.recv(4096)
     assert answer.startswith(b"HTTP/1.1 413 ")
     assert b"upload-limit: max-size=10\r\n" in answer.lower()
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"complete": "?1", "upload_length": 99},  # two lengths, one of them over the limit
+        {"complete": "?0", "upload_length": 4},  # more bytes than the length, and than the limit
+        {"complete": "maybe"},
+        {"content_digest": "unixsum=1"},
+    ],
+)
+def test_a_refusal_for_another_reason_tells_the_limits_too(speak, fields):
+    client = speak(max_size=10)
+    for method in ("POST", "PUT"):
+        reply = client.create(b"x" * 11, method=method, **fields)
+        assert reply.status in (400, 413)
+        assert limits(reply)["max-size"] == 10

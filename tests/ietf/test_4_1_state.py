@@ -45,11 +45,39 @@ def test_an_upload_length_that_is_no_integer_is_ignored(client, value):
     assert client.ask().headers["Upload-Length"] is None
 
 
-@pytest.mark.parametrize("value", NO_BOOLEANS)
-def test_an_upload_complete_that_is_no_boolean_is_ignored_so_that_a_put_is_a_conventional_one(client, value, stored):
-    reply = client.create(b"whole file", complete=value, method="PUT")
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize("value", [value for value in NO_BOOLEANS if value])
+def test_a_creation_whose_upload_complete_is_no_boolean_is_refused_and_not_taken_for_a_whole_file(client, value, method):
+    """The draft says that it is ignored: a part would then be stored as the whole. ADR 0015."""
+    reply = client.create(b"perhaps a part", complete=value, method=method)
+    assert (reply.status, reply.json()["code"]) == (400, "request_malformed")
+    assert client.send("GET", client.home).json()["uploads"] == []
+
+
+def test_an_upload_complete_without_a_value_is_none_behind_nginx(client, stored):
+    reply = client.create(b"whole file", complete="", method="PUT")
     assert reply.status == 201
     assert stored(reply.headers["Location"]) == b"whole file"
+
+
+@pytest.mark.parametrize(
+    "fields",
+    [
+        {"upload_defer_length": "1"},
+        {"content_type": "application/offset+octet-stream"},
+        {"upload_defer_length": "1", "upload_metadata": "filename YQ==", "content_type": "application/offset+octet-stream"},
+    ],
+)
+def test_upload_complete_says_that_the_draft_is_meant_whatever_of_tus_stands_beside_it(client, stored, fields):
+    reply = client.create(b"hello", **fields)
+    assert (reply.status, reply.headers["Upload-Complete"], reply.headers["Tus-Resumable"]) == (201, "?0", None)
+    assert client.append(5, b" world", complete="?1").status == 201
+    assert stored(client.location) == b"hello world"
+
+
+def test_a_version_of_tus_says_that_tus_is_meant_whatever_of_the_draft_stands_beside_it(client):
+    reply = client.create(b"", upload_length=5, tus_resumable="1.0.0")
+    assert (reply.status, reply.headers["Upload-Complete"], reply.headers["Tus-Resumable"]) == (201, None, "1.0.0")
 
 
 @pytest.mark.parametrize("value", NO_BOOLEANS)
@@ -88,10 +116,21 @@ def test_an_upload_is_incomplete_until_it_is_marked_even_where_the_offset_matche
     assert head.headers["Upload-Complete"] == "?0"
 
 
+def test_a_used_up_token_names_no_completeness_and_its_words_are_true_of_several_uploads(speak):
+    client = speak(max_uploads=2)
+    assert [client.create(b"x", complete="?1").status for _ in range(2)] == [201, 201]
+    reply = client.create(b"x", complete="?1")
+    assert (reply.status, reply.json()["code"], reply.headers["Upload-Complete"]) == (409, "already_committed", None)
+    assert reply.json()["detail"].startswith("All that this token allows")
+    mine = client.append(1, b"y", complete="?1")
+    assert (mine.status, mine.json()["code"], mine.headers["Upload-Offset"]) == (409, "already_committed", "1")
+    assert "token" not in mine.json()["detail"]
+
+
 def test_a_completed_upload_takes_no_more_bytes(begun, stored):
     assert begun.append(5, b" world", complete="?1").status == 201
     reply = begun.append(11, b"!", complete="?1")
-    assert (reply.status, reply.headers["Upload-Complete"]) == (409, "?0")
+    assert (reply.status, reply.headers["Upload-Complete"], reply.headers["Upload-Offset"]) == (409, "?0", "11")
     assert stored(begun.location) == b"hello world"
 
 

@@ -1,8 +1,10 @@
 """Headers: what the applications get is ours or named, what the client gets is set in one place."""
 
+import re
+
 import pytest
 
-from tests.nginx.rig import TOKEN, UPLOAD
+from tests.nginx.rig import TOKEN, TREE, UPLOAD
 
 FORGED = dict.fromkeys(
     """
@@ -229,3 +231,19 @@ def test_upstream_headers_cannot_steer_nginx(rig):
 def test_retry_after_of_an_application_passes_once(rig):
     rig.uploads.answers["/u"] = (503, {"Retry-After": "7"}, b"{}")
     assert rig.ask("PUT", f"/u/{TOKEN}", body=b"12345").header("Retry-After") == "7"
+
+
+def test_every_header_that_asks_for_a_comparison_reaches_the_question_and_the_body(rig):
+    lines = (TREE / "snippets" / "to-services-checks.conf").read_text()
+    names = [name for name in re.findall(r"^proxy_set_header (\S+) ", lines, re.MULTILINE) if name != "Trailer"]
+    sent = {name: f"v{at}" for at, name in enumerate(names)} | {"Trailer": "X-Amz-Checksum-Crc32, Expires"}
+    rig.ask("PUT", f"/u/{TOKEN}", sent, b"12345")
+    for seen in (rig.control.requests[0], rig.uploads.requests[0]):
+        assert {name: seen.header(name) for name in sent} == sent
+    rig.ask("PUT", f"/u/{TOKEN}", {"Trailer": "Expires"}, b"12345")
+    assert rig.uploads.requests[1].header("Trailer") is None
+
+
+def test_a_control_character_in_one_of_them_is_refused_at_the_door(rig):
+    answer = rig.ask("PUT", f"/u/{TOKEN}", {"X-Checksum-Sha1": "a\x01b"}, b"12345")
+    assert (answer.status, answer.code(), rig.control.requests) == (400, "request_malformed", [])

@@ -139,8 +139,15 @@ def announced(length: int | None = 4, sha256: str | None = None, name: str = "sc
     """What a sender says as it begins: a whole file by PUT, unless told otherwise."""
     from services_app.uploads.actions import NewUpload
 
-    digests = (("sha256", bytes.fromhex(sha256)),) if sha256 else ()
+    digests = (named("sha256", bytes.fromhex(sha256)),) if sha256 else ()
     return NewUpload(protocol=protocol, length=length, name=name, **{"digests": digests, **more})
+
+
+def named(kind: str, digest: bytes):
+    """A digest that a sender names."""
+    from services_app.uploads.digests import Check
+
+    return Check("Repr-Digest", kind.replace("sha", "sha-"), kind, digest)
 
 
 def begun(claims, new, *, receiving=True):
@@ -156,7 +163,7 @@ def received(body, claims, new, *, final=True, checksums=()):
     from services_app.uploads import receive
 
     upload = begun(claims, new)
-    receive.receive(upload, body, claims, receive.Append(final=final, checksums=checksums))
+    receive.receive(upload, body, claims, receive.Append(final=final, checksums=checksums, whole=new.digests, creating=True))
     return upload
 
 

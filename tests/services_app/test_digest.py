@@ -12,7 +12,7 @@ from services_app.store.digest import Digest, Sha256, Sha512
 from services_app.store.errors import StoreUnavailable
 from services_app.uploads import actions, errors, prefix, receive, takeover
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid
+from tests.services_app.making import announced, begun, claims_object, named, now_of, request_body, some_uuid
 
 KINDS = pytest.mark.parametrize("kind", [Sha256, Sha512])
 
@@ -136,7 +136,7 @@ def test_an_upload_whose_state_is_lost_is_committed_with_the_right_digest(known_
 def test_a_sha_512_of_the_whole_is_compared_at_the_end_of_several_requests(lost, right):
     digest = hashlib.sha512(b"first-second" if right else b"another").digest()
     claims = claims_object()
-    upload = begun(claims, announced(None, digests=(("sha512", digest),)))
+    upload = begun(claims, announced(None, digests=(named("sha512", digest),)))
     receive.receive(upload, request_body(b"first"), claims, receive.Append())
     assert Sha512(bytes(now_of(upload).sha512_state)).hexdigest() == hashlib.sha512(b"first").hexdigest()
     if lost:

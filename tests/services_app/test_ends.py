@@ -18,7 +18,7 @@ from tests.services_app.making import announced, begun, claims_object, now_of
 LOCKED = db.OperationalError("database is locked")
 KEPT = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed, errors.AppendTooLarge, errors.LengthNotReached)
 CUT_BACK = (
-    *(errors.ChecksumDiffers, errors.ContentDigestDiffers, errors.RequestMalformed),
+    *(errors.ChecksumDiffers, errors.TusChecksumDiffers, errors.LastBytesDiffer, errors.RequestMalformed),
     *(errors.StoreUnavailable, errors.DatabaseUnavailable),
 )
 
@@ -131,7 +131,7 @@ def test_a_database_that_fails_from_some_step_on_is_503_and_the_truth_is_found_l
     ("content", "meta", "told"),
     [
         (b"%PDF-1.7 no zip", {}, (415, "type_refused")),
-        (ZIP, {"HTTP_REPR_DIGEST": "sha-256=:" + "A" * 43 + "=:"}, (422, "digest_differs")),
+        (ZIP, {"HTTP_REPR_DIGEST": "sha-256=:" + "A" * 43 + "=:"}, (400, "digest_differs")),
         (ZIP, {"CONTENT_LENGTH": str(len(ZIP) + 1)}, (400, "body_cut_off")),
     ],
 )

@@ -18,7 +18,11 @@ from services_app.uploads.models import Grant, Upload
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 IANA = "https://iana.org/assignments/http-problem-types#"
-DRAFTS_TYPES = {  # draft-ietf-httpbis-resumable-upload registers these
+DRAFTS_TYPES = {  # draft-ietf-httpbis-resumable-upload, draft-ietf-httpapi-digest-fields-problem-types
+    "checksum_unsupported": IANA + "digest-unsupported-algorithms",
+    "digest_invalid": IANA + "digest-invalid-values",
+    "digest_differs": IANA + "digest-mismatched-values",
+    "checksum_differs": IANA + "digest-mismatched-values",
     "wrong_offset": IANA + "mismatching-upload-offset",
     "inconsistent_length": IANA + "inconsistent-upload-length",
 }

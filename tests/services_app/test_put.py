@@ -66,7 +66,7 @@ def test_a_second_put_of_a_used_up_grant_conflicts_and_stores_nothing(uploads, g
         (403, "upload_not_yours", {"upload_id": "01890000-0000-7000-8000-000000000001"}, {}),
         (413, "too_large", {"max_size": 5}, {}),
         (422, "length_differs", {"length": 5}, {}),
-        (422, "digest_differs", {"sha256": "ab" * 32}, {}),
+        (400, "digest_differs", {"sha256": "ab" * 32}, {}),
         (415, "type_refused", {"media_types": ["image/*"]}, {}),
         (411, "length_required", {}, {"CONTENT_LENGTH": ""}),
         (400, "request_malformed", {}, {"CONTENT_LENGTH": "-1"}),
@@ -84,7 +84,7 @@ def test_a_digest_that_the_sender_announces_is_compared(uploads, grant_token):
     field = f"sha-256=:{base64.b64encode(hashlib.sha256(ZIP).digest()).decode()}:"
     assert uploads("PUT", "/u", token=grant_token(), body=ZIP, HTTP_CONTENT_DIGEST=field).status_code == 201
     refused(
-        uploads("PUT", "/u", token=grant_token(), body=ZIP + b"x", HTTP_CONTENT_DIGEST=field), 422, "digest_differs"
+        uploads("PUT", "/u", token=grant_token(), body=ZIP + b"x", HTTP_CONTENT_DIGEST=field), 400, "digest_differs"
     )
 
 
@@ -231,7 +231,7 @@ def test_a_body_whose_framing_is_malformed_is_read_after_the_refusal(uploads, gr
 
 def test_a_body_that_was_read_to_its_end_is_not_waited_for(uploads, grant_token):
     connection = Connection(NGINX)
-    refused(uploads("PUT", "/u", token=grant_token(sha256="ab" * 32), body=ZIP, peer=connection), 422, "digest_differs")
+    refused(uploads("PUT", "/u", token=grant_token(sha256="ab" * 32), body=ZIP, peer=connection), 400, "digest_differs")
     assert connection.received == 0
 
 

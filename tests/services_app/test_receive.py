@@ -388,7 +388,7 @@ def test_an_interrupted_request_under_a_checksum_adds_nothing(nas, monkeypatch, 
         raise problem
 
     monkeypatch.setattr(body, "fill", fill)
-    append = receive.Append(checksums=(("sha256", hashlib.sha256(b"more and more").digest()),))
+    append = receive.Append(checksums=(making.named("sha256", hashlib.sha256(b"more and more").digest()),))
     with pytest.raises(problem):
         receive.receive(takeover.seize(now_of(upload)), body, claims, append)
     waits(nas, problem.code, b"safe")

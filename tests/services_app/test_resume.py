@@ -121,7 +121,8 @@ def test_the_digest_of_a_put_is_compared_when_another_request_finishes_it(upload
     upload = Upload.objects.get()
     assert patch(upload, token, 50, ZIP[50:], **TUS).json()["code"] == "digest_differs"
     upload.refresh_from_db()
-    assert (upload.state, upload.slot) == ("aborted", None) and stored_files(nas) == []
+    assert (upload.state, upload.offset, upload.slot) == ("waiting", 50, 0), "what was promised before stays"
+    assert (nas / "staging" / str(upload.id)).read_bytes() == ZIP[:50]
 
 
 def test_a_renewed_token_goes_on_and_begins_nothing(cut, patch, uploads, grant_token, known_store):

@@ -93,10 +93,10 @@ def test_a_chunked_body_of_another_length_than_the_grant_names_is_422(stack, api
     assert (answer.status, answer.json()["code"]) == (422, "length_differs")
 
 
-def test_a_digest_claim_that_differs_is_422_and_nothing_becomes_visible(stack, api, state_of, stored_ids, staged):
+def test_a_digest_claim_that_differs_is_400_and_nothing_becomes_visible(stack, api, state_of, stored_ids, staged):
     token, before = mint(stack, sha256=hashlib.sha256(b"expected").hexdigest()), stored_ids()
     answer = api.put(token, b"other bytes")
-    assert (answer.status, answer.json()["code"]) == (422, "digest_differs")
+    assert (answer.status, answer.json()["code"]) == (400, "digest_differs")
     assert stored_ids() == before
     assert state_of(token)["state"] == "aborted"
     assert not staged() & {upload["upload_id"] for upload in state_of(token)["uploads"]}
@@ -108,7 +108,7 @@ def test_a_digest_field_of_the_sender_is_checked(stack, api, field):
     token = mint(stack)
     wrong = base64.b64encode(hashlib.sha256(b"expected").digest()).decode()
     answer = api.put(token, b"other bytes", headers={field: f"sha-256=:{wrong}:"})
-    assert (answer.status, answer.json()["code"]) == (422, "digest_differs")
+    assert (answer.status, answer.json()["code"]) == (400, "digest_differs")
     assert api.put(token, b"expected", headers={field: f"sha-256=:{wrong}:"}).status == 201
 
 

@@ -1,18 +1,16 @@
 """Resumable Uploads for HTTP: draft-ietf-httpbis-resumable-upload.
 
-The text followed is the editors' copy of July 2026, which is -12, and what was merged after it (-13: a completing request
-must bring the offset to the length; offset retrieval need not tell Upload-Complete, though it may). Of -15 only the first
-page could be read. The names of sections are the draft's.
+The text followed is -12 (July 2026) and what could be read of the changes after it; ADR 0015 names them, and where it is left
+on purpose. The names of sections are the draft's.
 
 No 104 interim response is ever sent: nginx would pass it on as the final one. The draft's fields are structured fields
-(RFC 9651); one that is none is ignored whole, as the draft demands.
+(RFC 9651); one that is none is ignored whole, as the draft demands, but for Upload-Complete: it says which protocol is spoken.
 """
 
-import re
 import time
 from datetime import datetime
 
-from services_app.uploads import errors, headers, names, structured
+from services_app.uploads import digests, errors, headers, names, structured
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -20,28 +18,35 @@ from services_app.uploads.states import State
 
 BODY_TYPE = "application/partial-upload"
 
-_INTEGER = re.compile("-0{1,15}|[0-9]{1,15}")
-
 
 def completeness(meta: dict) -> bool | None:
-    """Upload-Complete, or None where it is absent or must be ignored."""
-    return {"?0": False, "?1": True}.get(structured.item(meta.get("HTTP_UPLOAD_COMPLETE", "")))
+    """Upload-Complete, or None where it is absent or cannot be read."""
+    value = structured.item(meta.get("HTTP_UPLOAD_COMPLETE", ""))
+    return value if isinstance(value, bool) else None
 
 
 def number(meta: dict, name: str) -> int | None:
     """Upload-Offset or Upload-Length, or None where it is absent or must be ignored."""
-    value = structured.item(meta.get(name, "")) or ""
-    return int(value) if _INTEGER.fullmatch(value) else None
+    value = structured.item(meta.get(name, ""))
+    return value if type(value) is int and value >= 0 else None
 
 
 def is_spoken(meta: dict) -> bool:
-    """Whether a request means this protocol. One that names a version of tus means that."""
+    """Whether a request means this protocol: by its own mark, readable or not, or its media type, whatever of tus stands beside
+    it. One that names a version of tus means that.
+    """
     if "HTTP_TUS_RESUMABLE" in meta:
         return False
-    return completeness(meta) is not None or _content_type(meta) == BODY_TYPE
+    return "HTTP_UPLOAD_COMPLETE" in meta or _content_type(meta) == BODY_TYPE
 
 
-def new_upload(meta: dict) -> NewUpload:
+def check_mark(meta: dict) -> None:
+    """Raises RequestMalformed for an Upload-Complete that cannot be read: it would leave open which protocol is spoken."""
+    if "HTTP_UPLOAD_COMPLETE" in meta and completeness(meta) is None:
+        raise errors.RequestMalformed
+
+
+def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
     """Section "Upload Creation". Raises InconsistentLength or RequestMalformed."""
     length, content = total_length(meta, 0), _content_length(meta)
     if None not in (length, content) and content > length:
@@ -50,7 +55,7 @@ def new_upload(meta: dict) -> NewUpload:
         protocol=Protocol.IETF,
         length=length,
         name=names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")),
-        digests=_digests(meta, "HTTP_REPR_DIGEST"),
+        digests=asked.of_whole,
     )
 
 
@@ -63,18 +68,27 @@ def total_length(meta: dict, offset: int) -> int | None:
     return deduced if announced is None else announced
 
 
-def append(meta: dict) -> Append:
-    """Sections "Upload Append" and "Content Digests". Raises RequestMalformed without Upload-Complete."""
+def asked(meta: dict) -> digests.Asked:
+    """The digests that a creation names. Raises as digests.asked, and RequestMalformed without Upload-Complete."""
+    return digests.asked(meta, digests.Brings.FILE if _is_final(meta) else digests.Brings.PART)
+
+
+def append(meta: dict, asked: digests.Asked, *, creating: bool = False) -> Append:
+    """Section "Upload Append". Raises RequestMalformed without an Upload-Complete that can be read: nobody knows what it wants."""
+    return Append(
+        final=_is_final(meta),
+        checksums=asked.of_body,
+        whole=asked.of_whole,
+        creating=creating,
+        excess_problem=errors.LengthExceeded,
+    )
+
+
+def _is_final(meta: dict) -> bool:
     final = completeness(meta)
     if final is None:
         raise errors.RequestMalformed
-    return Append(
-        final=final,
-        checksums=_digests(meta, "HTTP_CONTENT_DIGEST"),
-        whole=_digests(meta, "HTTP_REPR_DIGEST"),
-        checksum_problem=errors.ContentDigestDiffers,
-        excess_problem=errors.LengthExceeded,
-    )
+    return final
 
 
 def check_body_type(meta: dict) -> None:
@@ -104,11 +118,8 @@ def limits(max_size: int, until: datetime | None = None) -> str:
 def is_of_the_target(problem: errors.Problem) -> bool:
     """Section "Completeness": whether a refusal comes from what the bytes are, so that the upload is over (`?1`)."""
     of_bytes = errors.TypeRefused | errors.EnvelopeRefused | errors.CodingRefused | errors.DigestDiffers | errors.LengthDiffers
-    return isinstance(problem, of_bytes | errors.Unstorable)
-
-
-def _digests(meta: dict, name: str) -> tuple[tuple[str, bytes], ...]:
-    return tuple(headers.digests(meta.get(name, "")).items())
+    of_bytes |= errors.Unstorable
+    return isinstance(problem, of_bytes) and not isinstance(problem, errors.LastBytesDiffer)
 
 
 def _content_length(meta: dict) -> int | None:

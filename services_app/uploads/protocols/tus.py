@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urljoin, urlsplit
 
-from services_app.uploads import errors, names
+from services_app.uploads import digests, errors, names
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
@@ -64,7 +64,7 @@ def number(value: str) -> int:
     return min(int(value.lstrip("0")[:20] or "0"), _BEYOND)
 
 
-def new_upload(meta: dict) -> NewUpload:
+def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
     """Sections "Creation" and "Concatenation". Raises RequestMalformed."""
     concat = meta.get("HTTP_UPLOAD_CONCAT", "")
     final = concat.startswith("final;")
@@ -75,23 +75,29 @@ def new_upload(meta: dict) -> NewUpload:
         protocol=Protocol.TUS,
         length=_announced_length(meta, final=final),
         name=names.from_metadata(_metadata(metadata).get("filename", b"")),
+        digests=asked.of_whole,
         metadata=metadata,
         concat=concat,
     )
 
 
-def append(meta: dict) -> Append:
-    """Section "Checksum". Raises ChecksumUnsupported or RequestMalformed."""
-    checksum = meta.get("HTTP_UPLOAD_CHECKSUM", "")
-    if not checksum:
-        return Append(excess_problem=errors.AppendTooLarge, limit_problem=errors.AppendTooLarge)
-    algorithm, _, encoded = checksum.partition(" ")
-    if algorithm not in CHECKSUMS:
-        raise errors.ChecksumUnsupported
-    if not encoded:
-        raise errors.RequestMalformed
+def asked(meta: dict) -> digests.Asked:
+    """The digests that a creation names. Raises as digests.asked; a concatenation can be compared with a SHA-256 at most."""
+    length, concat = meta.get("HTTP_UPLOAD_LENGTH"), meta.get("HTTP_UPLOAD_CONCAT", "")
+    whole = length is not None and length == meta.get("CONTENT_LENGTH")
+    asked = digests.asked(meta, digests.Brings.FILE if whole else digests.Brings.PART)
+    known = {"": ("sha256", "sha512"), "partial": ()}.get(concat, ("sha256",))
+    if others := [(check.header, check.algorithm) for check in asked.of_whole if check.kind not in known]:
+        raise errors.ChecksumUnsupported(*others)
+    return asked
+
+
+def append(asked: digests.Asked, *, creating: bool = False) -> Append:
+    """Sections "PATCH" and "Checksum"."""
     return Append(
-        checksums=((algorithm, _decoded(encoded)),),
+        checksums=asked.of_body,
+        whole=asked.of_whole,
+        creating=creating,
         excess_problem=errors.AppendTooLarge,
         limit_problem=errors.AppendTooLarge,
     )

@@ -2,36 +2,37 @@
 another PUT that brings the rest (section 14.5, ADR 0014).
 """
 
-from services_app.uploads import errors, headers, itself, names
+from services_app.uploads import digests, errors, itself, names
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.receive import Append
 
 
-def new_upload(meta: dict) -> NewUpload:
+def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
     """Raises LengthRequired, PartialBody or RequestMalformed."""
     return NewUpload(
         protocol=Protocol.WHOLE,
         length=itself.whole_length(meta),
         name=names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")),
-        digests=tuple(headers.whole_digests(meta).items()),
+        digests=asked.of_whole,
     )
 
 
-def append() -> Append:
-    return Append(final=True, excess_problem=errors.LengthExceeded)
+def asked(meta: dict) -> digests.Asked:
+    """The digests of the file. Raises as digests.asked."""
+    return digests.asked(meta, digests.Brings.FILE)
 
 
-def rest(meta: dict) -> Append:
-    """Content-Digest is of this body, Repr-Digest of the whole file. Raises RequestMalformed."""
-    checksums, whole = (headers.digests(meta.get(name, "")) for name in ("HTTP_CONTENT_DIGEST", "HTTP_REPR_DIGEST"))
+def append(asked: digests.Asked) -> Append:
     return Append(
-        final=True,
-        checksums=tuple(checksums.items()),
-        whole=tuple(whole.items()),
-        checksum_problem=errors.ContentDigestDiffers,
-        excess_problem=errors.AppendTooLarge,
+        final=True, checksums=asked.of_body, whole=asked.of_whole, creating=True, excess_problem=errors.LengthExceeded
     )
+
+
+def rest(meta: dict, upload: Upload) -> Append:
+    """Content-Digest is of this body, Repr-Digest of the whole file. Raises as digests.asked."""
+    asked = digests.asked(meta, digests.Brings.REST, sha512=bool(upload.expected_sha512))
+    return Append(final=True, checksums=asked.of_body, whole=asked.of_whole, excess_problem=errors.AppendTooLarge)
 
 
 def learnt_length(meta: dict, upload: Upload) -> int:

@@ -173,6 +173,7 @@ const MESSAGES = {
   wrong_offset: PAGE_FAULT,
   inconsistent_length: PAGE_FAULT,
   checksum_unsupported: PAGE_FAULT,
+  digest_invalid: PAGE_FAULT,
   append_type_refused: PAGE_FAULT,
   partial_body: PAGE_FAULT,
   trailing_slash: PAGE_FAULT,
