@@ -9,13 +9,13 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import actions, envelopes, errors, headers, itself, media, policies, recover, render, takeover
+from . import actions, digests, envelopes, errors, headers, itself, media, policies, recover, render, takeover
 from .answers import problem_response
 from .body import RequestBody
 from .callers import from_nginx, token_claims
 from .models import Protocol, Upload
 from .pace import Pace
-from .protocols import ietf, tus
+from .protocols import ietf, tus, whole
 from .states import RUNNING, State
 from .tidy import tidying
 
@@ -52,9 +52,9 @@ def one_upload(request, upload_id: uuid.UUID):
     request.upload_id = upload.id
     if upload.protocol == Protocol.TUS:
         request.extra_headers["Tus-Resumable"] = tus.VERSION
-    if request.method == "DELETE":
-        if upload.protocol == Protocol.TUS:
+        if request.method != "GET":  # which is no verb of tus: it shows the state to whoever asks
             tus.check_version(request.META)
+    if request.method == "DELETE":
         return _cancel(upload)
     if request.method not in ("GET", "HEAD"):
         raise errors.MethodNotAllowed(*ONE_UPLOAD)
@@ -131,10 +131,15 @@ def check(request):
     size = headers.body_length(request.META.get("CONTENT_LENGTH", ""), "")
     if size > media.SNIFF_BYTES:
         raise errors.RequestMalformed
-    policies.may_upload(claims, headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", "")))
-    head = _whole_body(request, size)
-    envelopes.check(head)
-    media_type = media.detect(head)
+    length = headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", ""))
+    policies.may_upload(claims, length)
+    asked = whole.asked(request.META)
+    content = _whole_body(request, size)
+    envelopes.check(content)
+    # What speaks of the file is compared where all of the file is here.
+    if others := digests.of_bytes((c for c in asked if c.over is not digests.Over.FILE or size == length), content):
+        raise errors.of_differing(others)
+    media_type = media.detect(content)
     if not media.is_allowed(media_type, claims.media_types):
         log.warning("type refused", extra={"grant_id": claims.jti, "media_type": media_type})
         raise errors.TypeRefused(media_type)
@@ -158,4 +163,4 @@ def not_found(request, exception=None):
 def _options(allowed: tuple[str, ...], claims: Claims) -> HttpResponse:
     limit = ietf.limits(policies.size_limit(claims))
     fields = {"Allow": ", ".join(allowed), "Upload-Limit": limit, **tus.capabilities(policies.hard_limit(claims))}
-    return HttpResponse(status=204, headers=fields)
+    return HttpResponse(headers=fields)

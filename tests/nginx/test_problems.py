@@ -51,6 +51,23 @@ def test_a_verdict_becomes_the_document_that_the_services_tier_would_send(rig, c
     assert rig.uploads.requests == [], "no byte of the body may get there"
 
 
+@pytest.mark.parametrize("body", [b"zz\r\n", b"5\r\n12345\r\nzz\r\n", b"5\r\n1234567\r\n"])
+@pytest.mark.parametrize("code", ["already_committed", "busy", "token_expired", "too_large", "wrong_offset"])
+def test_a_refusal_names_its_cause_in_all_its_members_though_the_body_is_malformed_too(rig, code, body):
+    rig.refuse(code)
+    answer = rig.ask("PUT", f"/u/{TOKEN}", {"Transfer-Encoding": "chunked", "Tus-Resumable": "1.0.0"}, body)
+    document, retry_after = documents()[code]
+    assert (answer.status, answer.json()) == (document["status"], document)
+    assert answer.header("Retry-After") == (str(retry_after) if retry_after else None)
+    assert (answer.header("WWW-Authenticate") == "Bearer") == (answer.status == 401)
+
+
+@pytest.mark.parametrize(("code", "complete"), [("already_committed", None), ("collection_unknown", "?0"), ("busy", "?0")])
+def test_a_used_up_token_is_no_upload_at_whose_offset_a_client_could_go_on(rig, code, complete):
+    rig.refuse(code)
+    assert rig.ask("POST", f"/u/{TOKEN}", {"Upload-Complete": "?1"}, b"12345").header("Upload-Complete") == complete
+
+
 @pytest.mark.parametrize(
     ("method", "path", "code"),
     [

@@ -60,9 +60,24 @@ def test_an_append_without_a_version_is_412(tus):
     assert tus.offset(url) == 0
 
 
-def test_head_without_a_version_still_answers_in_tus_for_a_tus_upload(tus):
-    answer = tus.head(tus.create(10, {"Upload-Metadata": "a"}), version=None)
-    assert (answer.status, answer["Tus-Resumable"], answer["Upload-Metadata"]) == (200, "1.0.0", "a")
+@pytest.mark.parametrize("method", ["HEAD", "DELETE"])
+def test_a_question_without_a_version_is_412_and_changes_nothing(tus, method):
+    """Core, "Tus-Resumable": in every request but OPTIONS."""
+    url = tus.create(10)
+    answer = tus.ask(method, url, version=None)
+    assert (answer.status, answer["Tus-Version"], answer["Tus-Resumable"], answer.offset) == (412, "1.0.0", "1.0.0", None)
+    assert tus.offset(url) == 0
+
+
+def test_get_is_no_verb_of_tus_and_shows_the_state_to_whoever_asks(tus):
+    url = tus.create(10)
+    answer = tus.ask("GET", url, version=None)
+    assert (answer.status, answer["Tus-Resumable"]) == (200, "1.0.0")
+
+
+def test_a_put_that_names_another_version_is_not_taken_for_a_whole_file(single):
+    answer = single.ask("PUT", None, body=b"hello", version="0.2.2")
+    assert (answer.status, answer["Tus-Version"], single.state()["uploads"]) == (412, "1.0.0", [])
 
 
 def test_refusals_of_nginx_name_the_version(stack, tus):
