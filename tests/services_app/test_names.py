@@ -8,6 +8,7 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services_app.store.paths import MAX_NAME_BYTES
+from services_app.uploads.digests import Asked
 from services_app.uploads.names import from_disposition, from_metadata
 from services_app.uploads.protocols import ietf, tus, whole
 
@@ -90,7 +91,8 @@ def test_a_name_of_ten_kilobytes_is_shortened_and_keeps_its_extension():
 def test_one_file_has_one_name_whichever_way_it_comes_in(sent):
     disposition = {"HTTP_CONTENT_DISPOSITION": f'attachment; filename="{sent.decode("latin-1")}"', "CONTENT_LENGTH": "1"}
     metadata = {"HTTP_UPLOAD_METADATA": f"filename {base64.b64encode(sent).decode()}", "HTTP_UPLOAD_LENGTH": "1"}
-    names = {whole.new_upload(disposition).name, ietf.new_upload(disposition).name, tus.new_upload(metadata).name}
+    sent_by = ((whole, disposition), (ietf, disposition), (tus, metadata))
+    names = {protocol.new_upload(meta, Asked()).name for protocol, meta in sent_by}
     assert names == {"Müller.zip"}
 
 
