@@ -1,8 +1,10 @@
-"""`./run test`: every test, in three pytest runs, because the two Django apps cannot share one process.
+"""`./run test`: every test, in five pytest runs, because the two Django apps cannot share one process.
 
-    web_app        tests/web_app       with web_app's settings
-    services_app   tests/services_app  with services_app's settings
-    whole          all other folders   with no Django at all, against one real stack
+    web_app, services_app                              tests/<app>        with its settings, on SQLite
+    web_app on PostgreSQL, services_app on PostgreSQL  the same           on a server of Debian's that the run starts
+    whole                                              all other folders  with no Django, against one real stack
+
+`--sqlite` and `--postgresql` leave the apps' runs on the other one out.
 
 To run pytest by hand, load the settings' environment that a run leaves behind, for example:
 
@@ -10,18 +12,21 @@ To run pytest by hand, load the settings' environment that a run leaves behind, 
     .state/venv/bin/python -m pytest tests/web_app --ds=web_app.config.settings
 """
 
+import contextlib
 import dataclasses
 import os
 import shlex
 import shutil
 import subprocess
 import sys
+import tempfile
 import time
 import xml.etree.ElementTree as ElementTree
 from pathlib import Path
 
-from dev import environments, pki
+from dev import environments, pki, postgres
 from dev.arguments import TESTS, split_tests
+from dev.bootstrap import Missing
 from dev.paths import ROOT, STATE
 
 NO_TESTS_COLLECTED = 5
@@ -35,6 +40,7 @@ class Run:
     folders: list[str]
     options: list[str]
     env: dict[str, str]
+    on: str = ""  # "sqlite" or "postgresql", where it is one of two
 
 
 @dataclasses.dataclass
@@ -45,22 +51,41 @@ class Totals:
 
 
 def main(arguments: list[str]) -> int:
-    paths, options = split_tests(arguments)
+    wanted = {on for on in ("sqlite", "postgresql") if f"--{on}" in arguments} or {"", "sqlite", "postgresql"}
+    paths, options = split_tests([one for one in arguments if one not in ("--sqlite", "--postgresql")])
     _remove_leftovers()
     totals, code = Totals(), 0
-    for run in runs():
-        chosen = _within(run, paths) if paths else run.folders
-        if not chosen:
-            continue
-        returned = _pytest(run, chosen, options, totals)
-        if returned not in (0, NO_TESTS_COLLECTED):
-            code = code or returned
-        if returned == USAGE_ERROR:
-            break  # the other runs would only say the same
+    with contextlib.ExitStack() as cleanup:
+        server = None
+        for run in runs():
+            chosen = _within(run, paths) if paths else run.folders
+            if not chosen or run.on not in {"", *wanted}:
+                continue
+            if run.on == "postgresql":
+                try:
+                    server = server or cleanup.enter_context(postgres.Server())
+                except Missing as missing:
+                    code = code or _absent(run, missing, totals)
+                    continue
+                run.env["DATABASE_URL"] = server.url(run.name.split()[0])
+            returned = _pytest(run, chosen, options, totals)
+            if returned not in (0, NO_TESTS_COLLECTED):
+                code = code or returned
+            if returned == USAGE_ERROR:
+                break  # the other runs would only say the same
     if not code and not totals.passed + totals.failed + totals.skipped:
         code = NO_TESTS_COLLECTED
     print(f"{totals.passed} passed, {totals.failed} failed, {totals.skipped} skipped", flush=True)
     return code
+
+
+def _absent(run: Run, missing: Missing, totals: Totals) -> int:
+    """In CI a run that cannot be made has failed; elsewhere it is skipped and says what cures that."""
+    in_ci = bool(os.environ.get("CI"))
+    print(f"== {run.name}: {'FAILED' if in_ci else 'skipped'}. {missing}", flush=True)
+    totals.failed += in_ci
+    totals.skipped += not in_ci
+    return int(in_ci)
 
 
 def runs() -> list[Run]:
@@ -73,7 +98,14 @@ def runs() -> list[Run]:
     envs = app_environments()
     return [
         *(
-            Run(app, [f"tests/{app}"] if (TESTS / app).is_dir() else [], [f"--ds={app}.config.settings"], envs[app])
+            Run(
+                app if on == "sqlite" else f"{app} on PostgreSQL",
+                [f"tests/{app}"] if (TESTS / app).is_dir() else [],
+                [f"--ds={app}.config.settings", *(["--reuse-db"] if on == "postgresql" else [])],
+                dict(envs[app]),
+                on,
+            )
+            for on in ("sqlite", "postgresql")
             for app in apps
         ),
         Run("whole", others, ["-p", "no:django"], {}),
@@ -110,15 +142,15 @@ def app_environments() -> dict[str, dict[str, str]]:
 
 
 def _remove_leftovers() -> None:
-    """Stacks of runs that failed or were killed, once nobody can be looking at them any more."""
-    for folder in (STATE / "test").glob("stack-*"):
+    """Stacks and databases of runs that failed or were killed, once nobody can be looking at them any more."""
+    for folder in (*(STATE / "test").glob("stack-*"), *Path(tempfile.gettempdir()).glob(f"{postgres.PREFIX}*")):
         if time.time() - folder.stat().st_mtime > KEEP_FAILED_FOR:
             shutil.rmtree(folder, ignore_errors=True)
 
 
 def _pytest(run: Run, paths: list[str], options: list[str], totals: Totals) -> int:
     print(f"== {run.name}: {' '.join(paths)}", flush=True)
-    report = STATE / "test" / f"{run.name}.xml"
+    report = STATE / "test" / f"{run.name.replace(' ', '-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *run.options, *options, *paths]

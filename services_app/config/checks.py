@@ -8,6 +8,8 @@ from django.core.checks import Error, register
 from services_app.receipts.issue import ReceiptIssuer
 from services_app.tokens.verify import TokenVerifier
 
+from . import database
+
 
 @register
 def token_keys_are_public_and_readable(app_configs, **kwargs):
@@ -77,5 +79,19 @@ def the_two_client_names_differ(app_configs, **kwargs):
             "NGINX_CLIENT_NAME and WEB_CLIENT_NAME are the same.",
             hint="nginx must not be able to speak to the internal API: give web_app a certificate of its own.",
             id="services.E005",
+        )
+    ]
+
+
+@register
+def the_database_proves_its_name(app_configs, **kwargs):
+    if settings.DATABASE_HOST_UNVERIFIED or not database.is_impersonable(settings.DATABASES["default"]):
+        return []
+    return [
+        Error(
+            "DATABASE_URL names another host without sslmode=verify-full.",
+            hint="Add ?sslmode=verify-full&sslrootcert=/path/of/its/authority.crt, or set DATABASE_HOST_UNVERIFIED=yes "
+            "where the network between is the two hosts' own.",
+            id="services.E006",
         )
     ]

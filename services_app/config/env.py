@@ -9,6 +9,8 @@ from pathlib import Path
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from .database import POSTGRESQL, SQLITE
+
 _env = environ.Env()
 
 
@@ -49,6 +51,31 @@ def secret(name: str, cure: str) -> str:
 
     Raises ImproperlyConfigured when both or neither are given, or when the file cannot be read.
     """
+    value = _given_or_in_file(name, cure)
+    if not value:
+        raise ImproperlyConfigured(f"{name} is not set. {cure}")
+    return value
+
+
+def database(name: str, default: str) -> dict:
+    """The database that the URL in NAME, or in the file NAME_FILE (it may hold a password), names.
+
+    Raises ImproperlyConfigured for what is neither SQLite nor PostgreSQL.
+    """
+    cure = "Write it like sqlite:////var/lib/sluice/db.sqlite3 or postgres://user:password@host/name"
+    url = _given_or_in_file(name, cure) or default
+    if "://" not in url:  # django-environ would print it
+        raise ImproperlyConfigured(f"{name} is no database URL. {cure}")
+    try:
+        parsed = dict(_env.db_url_config(url))
+    except (ValueError, TypeError) as exc:
+        raise ImproperlyConfigured(f"{name} is no database URL. {cure}") from exc
+    if parsed.get("ENGINE") not in (SQLITE, POSTGRESQL):
+        raise ImproperlyConfigured(f"{name} names neither SQLite nor PostgreSQL. {cure}")
+    return parsed
+
+
+def _given_or_in_file(name: str, cure: str) -> str:
     value, path = _given(name), _given(f"{name}_FILE")
     if value and path:
         raise ImproperlyConfigured(f"{name} and {name}_FILE are both set. Keep one.")
@@ -57,13 +84,9 @@ def secret(name: str, cure: str) -> str:
             value = Path(path).read_text(encoding="utf-8").strip()
         except (OSError, UnicodeDecodeError) as exc:
             raise ImproperlyConfigured(f"{name}_FILE cannot be read ({type(exc).__name__}). {cure}") from exc
-    if not value:
-        raise ImproperlyConfigured(f"{name} is not set. {cure}")
+        if not value:
+            raise ImproperlyConfigured(f"{name}_FILE is empty. {cure}")
     return value
-
-
-def database(name: str, default: str) -> dict:
-    return _env.db_url(name, default=default)
 
 
 def _given(name: str) -> str:

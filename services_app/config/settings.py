@@ -5,7 +5,7 @@ from pathlib import Path
 from django.core.exceptions import ImproperlyConfigured
 from django.core.management.utils import get_random_secret_key
 
-from . import env
+from . import database, env
 from .logs import logging_config
 
 SERVER_ROLE = env.required("SERVER_ROLE", "Set SERVER_ROLE=services on this host.")
@@ -38,15 +38,14 @@ APPEND_SLASH = False
 FILE_UPLOAD_HANDLERS: list[str] = []
 DATA_UPLOAD_MAX_MEMORY_SIZE = 64 * 1024
 
-DATABASES = {"default": env.database("DATABASE_URL", f"sqlite:///{STATE_DIR}/services.sqlite3")}
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        # FULL: a committed transaction survives power loss, which a receipt promises.
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL;",
-    }
-DATABASES["default"]["CONN_MAX_AGE"] = 60
+DATABASES = {
+    "default": database.configured(
+        env.database("DATABASE_URL", f"sqlite:///{STATE_DIR}/services.sqlite3"),
+        env.integer("DATABASE_CONNECTIONS", 16, least=2),
+    )
+}
+# Without it a database on another host must prove its name (checks.py).
+DATABASE_HOST_UNVERIFIED = env.choice("DATABASE_HOST_UNVERIFIED", "no", ("no", "yes")) == "yes"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 USE_TZ = True

@@ -5,7 +5,7 @@ import json
 import uuid
 from datetime import datetime
 
-from django.db import transaction
+from services_app.config import turns
 
 from .models import Entry
 
@@ -21,9 +21,8 @@ def append(event: str, *, upload_id: uuid.UUID, grant_id: uuid.UUID, at: datetim
     """
     if event not in EVENTS:
         raise ValueError(event)
-    if not transaction.get_connection().in_atomic_block:
-        raise transaction.TransactionManagementError("a ledger entry belongs into the transaction of its change")
-    head = Entry.objects.select_for_update().order_by("-seq").first()
+    turns.take(turns.Turn.LEDGER)
+    head = Entry.objects.order_by("-seq").first()
     entry = Entry(
         seq=head.seq + 1 if head else 1,
         at=at,

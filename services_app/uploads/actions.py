@@ -13,6 +13,7 @@ from django.conf import settings
 from django.db import IntegrityError, transaction
 from django.utils import timezone
 
+from services_app.config import turns
 from services_app.ledger import record
 from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
@@ -45,17 +46,20 @@ class NewUpload:
 def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, list[uuid.UUID]]:
     """Take a slot of the grant for one upload; with `receiving` the request goes on to send its first bytes.
 
-    The UNIQUE insert decides between rivals. Where every slot is taken, the oldest upload that waits gives way: its
-    sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
-    Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy.
+    Rivals take turns; the UNIQUE constraint holds even if they did not. Where every slot is taken, the oldest upload that
+    waits gives way: its sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
+    Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy; TooLarge where all parts of the grant would be.
     """
     now, digests = leases.now(), {check.kind: check.digest.hex() for check in new.digests}
     holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
     holding |= leases.held() if receiving else leases.let_go()
     try:
         with transaction.atomic():
+            turns.take(turns.Turn.GRANT, claims.jti)
             slot, gave_way = None, []
-            if new.concat != "partial":
+            if new.concat == "partial":
+                policies.check_parts(claims, new.length)
+            else:
                 slot, gave_way = policies.slot_for(claims, settled=True)
                 for waiting in gave_way:
                     abort(waiting, errors.Superseded.code)

@@ -14,6 +14,8 @@ import gunicorn
 from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, ParseException
 
+from services_app.config import connections
+
 from .errors import BodyCutOff, DeadlinePassed, Problem, RequestMalformed, TooSlow
 from .pace import Allowance, Pace
 
@@ -54,6 +56,7 @@ class RequestBody:
         """
         if self._broken_off is not None:
             raise self._broken_off
+        connections.give_back()
         count, began = 0, time.monotonic()
         while count < len(buffer):
             before = time.monotonic()

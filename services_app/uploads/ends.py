@@ -4,6 +4,7 @@ import logging
 from dataclasses import dataclass
 from enum import StrEnum
 
+from services_app.config import connections
 from services_app.store import errors as store_errors
 from services_app.store.current import current_store
 
@@ -83,6 +84,7 @@ def meet(upload: Upload, fault: BaseException, *, received: int = 0, can_go_on: 
     level = logging.ERROR if fate is Fate.UNCERTAIN else logging.WARNING
     log.log(level, fate.value, extra=extra, exc_info=fate is Fate.UNCERTAIN or told is not fault)
     with tidying(upload.id):
+        connections.give_back()  # the one that failed, if it was that; another one may live
         _BRING_ABOUT[fate](upload, code)
     return told
 
@@ -97,6 +99,7 @@ def _told(fault: BaseException, end: End, fate: Fate) -> BaseException:
 
 
 def _wait(upload: Upload, code: str) -> None:
+    upload.refresh_from_db(fields=["offset"])  # a promise whose own answer was lost may have been kept
     with tidying(upload.id):
         staged = current_store().staged_size(upload.id)
         if staged is not None and (staged > upload.offset or upload.offset == 0):

@@ -35,7 +35,7 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
         check_length(claims, length, part=part)
     gives_way = []
     if part:
-        _check_parts(claims, length)
+        check_parts(claims, length)
     else:
         _, gives_way = slot_for(claims)
     try:
@@ -111,7 +111,7 @@ def check_length(claims: Claims, length: int, *, part: bool = False) -> None:
         raise errors.TooLarge
 
 
-def _check_parts(claims: Claims, length: int | None) -> None:
+def check_parts(claims: Claims, length: int | None) -> None:
     """All parts of a grant together may hold what its uploads may hold, in a bounded number. Raises as slot_for."""
     if not Grant.objects.filter(id=claims.jti, first_used_at__isnull=False).exists():
         check_start_by(claims, timezone.now().timestamp())

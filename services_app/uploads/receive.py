@@ -10,12 +10,15 @@ import mmap
 import time
 from dataclasses import dataclass
 
+from django.db import Error
+
+from services_app.config import connections
 from services_app.store.current import current_store
 from services_app.store.digest import Sha512
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
 
-from . import actions, digests, ends, envelopes, errors, manifest, media, policies, prefix, writers
+from . import actions, digests, ends, envelopes, errors, manifest, media, outage, policies, prefix, writers
 from .body import RequestBody
 from .digests import Check
 from .ends import Fate
@@ -83,6 +86,15 @@ class _Running:
         if not length:
             del safe["length"]
         actions.checkpoint(self.upload, **safe)
+
+    def save_if_possible(self) -> None:
+        """The same on the way. While the database is away nothing new is promised, and the bytes go on coming in."""
+        try:
+            self.save()
+        except Error as exc:
+            if not outage.is_of_the_database(exc):
+                raise
+            log.warning("not promised yet", extra={"upload_id": self.upload.id, "received": self.staged.size}, exc_info=True)
 
     def save_and_wait(self) -> None:
         """The same at the end of a request, in one transaction with the change of state."""
@@ -164,7 +176,9 @@ def commit(upload: Upload) -> None:
     """Publish an upload in state `committing`. Once it may be visible it is never aborted, whatever this raises (ends.py): the
     grant would allow a second object.
     """
-    name = current_store().publish(upload.id, actions.directory_of(upload), upload.safe_name)
+    store, folder = current_store(), actions.directory_of(upload)
+    connections.give_back()  # a store that stalls must not hold what others need to renew their leases
+    name = store.publish(upload.id, folder, upload.safe_name)
     actions.complete(upload, name)
     manifest.write(upload)
 
@@ -191,7 +205,7 @@ def _take(running: _Running, body: RequestBody, claims: Claims, append: Append, 
             running.media_type = _accepted_type(upload, claims, staged)
         # Bytes under a digest are not promised before it was compared.
         if running.is_proved and time.monotonic() >= save_at:
-            running.save()
+            running.save_if_possible()
             save_at = time.monotonic() + CHECKPOINT_EVERY
         if body.received >= log_at:
             log.debug("progress", extra={"upload_id": upload.id, "received": body.received})

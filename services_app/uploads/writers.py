@@ -1,7 +1,8 @@
 """The requests of this process that are writing now: their leases, and how one of them is told to stop.
 
 A watcher thread renews the leases of all of them, so that one which waits for its sender or for a store that stalls is
-not taken for dead.
+not taken for dead. It keeps its connection to the database for itself: where a store that stalls, or a crowd, holds all others of
+the process, the leases must be renewed all the same.
 
 A newer request raises `contender` in the database. If the older one is in this process it is told at once; otherwise a
 watcher in its process sees it within WATCH_EVERY: one query for all of a process's uploads, however many there are. To
@@ -17,7 +18,7 @@ import time
 import uuid
 from functools import reduce
 
-from django.db import close_old_connections
+from django.db import connection
 from django.db.models import F, Q
 
 from . import leases
@@ -96,7 +97,8 @@ def _watch() -> None:
         if not ours:
             continue
         try:
-            close_old_connections()
+            if connection.errors_occurred:
+                connection.close()
             for upload_id, contender in contended():
                 stop(upload_id, contender)
             if time.monotonic() >= renew_at:

@@ -47,7 +47,8 @@ def django_db_modify_db_settings(tmp_path_factory):
     """A file, as in production: a database in memory knows no rivals for its write lock."""
     from django.db import connections
 
-    connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
+    if connections["default"].vendor == "sqlite":
+        connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
 
 
 @pytest.fixture(scope="session")

@@ -1,5 +1,7 @@
 """The ledger: a chain in which every later entry tells of a change to an earlier one."""
 
+import uuid
+from datetime import UTC, datetime
 from io import StringIO
 
 import pytest
@@ -33,6 +35,17 @@ def test_entries_are_numbered_from_one_and_each_names_the_hash_before_it():
 def test_an_entry_read_back_has_the_hash_that_it_was_written_with():
     entry = add(size=1 << 40, sha256="ab" * 32, collection="mri-2026")
     assert record.entry_hash(Entry.objects.get()) == entry.hash
+
+
+def test_an_entry_has_the_same_hash_whatever_database_holds_it():
+    """A ledger moves from SQLite to PostgreSQL with its chain whole: times to the microsecond, numbers, the order of facts."""
+    ids = (uuid.UUID(f"01890000-0000-7000-8000-00000000000{last}") for last in (1, 2))
+    at = datetime(2026, 11, 26, 8, 0, 0, 120, tzinfo=UTC)
+    with transaction.atomic():
+        facts = {"size": 2**63 - 1, "collection": "mri-2026", "code": "é", "a": [1, 2]}
+        record.append("committed", upload_id=next(ids), grant_id=next(ids), at=at, facts=facts)
+    kept = Entry.objects.get()
+    assert record.entry_hash(kept) == kept.hash == "6113658f5e73a7dc6a325f6265534cad5595a64a284838642597787644f173e0"
 
 
 @pytest.mark.parametrize(

@@ -215,3 +215,12 @@ def test_e004_a_nas_root_that_is_relative_or_the_state_folder(settings, root):
 def test_e005_one_name_for_both_clients(settings):
     settings.WEB_CLIENT_NAME = settings.NGINX_CLIENT_NAME
     assert ids(checks.the_two_client_names_differ(None)) == ["services.E005"]
+
+
+@pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")  # no connection is made from it
+def test_e006_a_database_on_another_host_that_need_not_prove_its_name(settings):
+    elsewhere = {"ENGINE": "django.db.backends.postgresql", "HOST": "db.example.org", "OPTIONS": {"sslmode": "require"}}
+    settings.DATABASES = {"default": elsewhere}
+    assert ids(checks.the_database_proves_its_name(None)) == ["services.E006"]
+    settings.DATABASE_HOST_UNVERIFIED = True
+    assert ids(checks.the_database_proves_its_name(None)) == []

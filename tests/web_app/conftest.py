@@ -67,6 +67,15 @@ def fast_and_without_collected_files(settings):
     settings.PUBLIC_URL = "https://localhost:8443"
 
 
+@pytest.fixture(scope="session")
+def django_db_modify_db_settings(tmp_path_factory):
+    """A file, as in production: a database in memory knows no rivals for its write lock."""
+    from django.db import connections
+
+    if connections["default"].vendor == "sqlite":
+        connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
+
+
 @pytest.fixture
 def person(db):
     from web_app.accounts.models import User

@@ -2,11 +2,13 @@
 
 import datetime
 import re
+import threading
 import time
 from urllib.parse import urlencode
 
 import pytest
 from django.contrib.sessions.models import Session
+from django.db import connection
 from django.utils import timezone
 
 from tests.web_app.conftest import PASSWORD
@@ -72,6 +74,11 @@ def test_sign_out_needs_a_post_and_ends_session_and_binding(page_api, person, co
     # Without Secure and Path=/ browsers ignore the removal of a __Host- cookie.
     assert (binding.value, binding["max-age"], binding["secure"], binding["path"]) == ("", 0, True, "/")
     assert api.get("uploads").status_code == 401
+
+
+def test_a_cookie_that_no_database_could_hold_is_no_session(client):
+    response = client.get("/api/v1/uploads", headers={"Cookie": '__Host-sluice-session="abcdefghijkl\\000x"'})
+    assert response.status_code == 401
 
 
 def test_sixth_try_on_an_account_from_one_address_has_to_wait(client, person):
@@ -174,3 +181,45 @@ def test_the_page_after_signing_out_forgets_unfinished_uploads_and_no_other_does
     assert post(client, SIGN_OUT)["Location"] == SIGN_IN
     assert 'src="/static/pages/forget' in client.get(SIGN_IN).content.decode()
     assert "forget" not in client.get(SIGN_IN).content.decode()
+
+
+def at_once(count, what):
+    """The outcomes of `what(number)` in so many threads that begin together: what it returned or raised."""
+    start, outcomes = threading.Barrier(count), []
+
+    def run(number):
+        try:
+            start.wait()
+            outcomes.append(what(number))
+        except Exception as exc:  # noqa: BLE001  that is an outcome
+            outcomes.append(exc)
+        finally:
+            connection.close()
+
+    threads = [threading.Thread(target=run, args=(number,)) for number in range(count)]
+    for thread in threads:
+        thread.start()
+    for thread in threads:
+        thread.join()
+    return outcomes
+
+
+@pytest.mark.django_db(transaction=True)
+def test_tries_at_once_are_counted_one_by_one():
+    outcomes = at_once(8, lambda number: throttle.take_a_try("ada", "192.0.2.1"))
+    assert sorted(map(repr, outcomes)) == ["None"] * 5 + ["TooManyTries('too_many_tries')"] * 3
+
+
+@pytest.mark.django_db(transaction=True)
+def test_those_who_sign_in_at_once_do_not_wait_for_each_other_for_ever():
+    # The account's row before the address's: a statement that updates both takes them in this order.
+    for key, _ in reversed(throttle._bounds("ada", "192.0.2.1")):
+        SignInTries.objects.create(key=key, count=0, window_ends_at=timezone.now() + throttle.WINDOW)
+
+    def sign_in_often(number):
+        for _ in range(25):
+            throttle.take_a_try("ada", "192.0.2.1")
+            throttle.give_the_try_back("ada", "192.0.2.1")
+
+    assert at_once(4, sign_in_often) == [None] * 4
+    assert set(SignInTries.objects.values_list("count", flat=True)) == {0}

@@ -217,6 +217,8 @@ def test_refusal_does_not_repeat_what_was_sent(key_api, person, collection):
         '{"collection": "mri-2026", "sha256": "AB"}',
         '{"collection": "mri-2026", "collection": "mri-2026"}',
         b'{"collection": "\xff"}',
+        '{"collection": "mri\\u0000"}',
+        '{"collection": "mri\\ud800"}',
         "[" * 8000,
     ],
 )

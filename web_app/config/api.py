@@ -56,7 +56,14 @@ def json_fields(request: HttpRequest, required: dict[str, type], optional: dict[
         # `type`, not isinstance: True is an int to Python.
         if (name in required and name not in fields) or (name in fields and type(fields[name]) is not known[name]):
             raise errors.RequestMalformed(f"{name} must be a {_SPOKEN[known[name]]}.")
+        if name in fields and isinstance(fields[name], str) and not _is_storable(fields[name]):
+            raise errors.RequestMalformed(f"{name} holds what is no text.")
     return fields
+
+
+def _is_storable(text: str) -> bool:
+    """No half of a surrogate pair, which no encoding takes, and no NUL, which PostgreSQL does not take."""
+    return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
 _SPOKEN = {str: "string", int: "whole number"}

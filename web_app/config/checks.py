@@ -10,6 +10,7 @@ from django.core.checks import Error, Tags, register
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
+from web_app.config import database
 from web_app.receipts import verify
 from web_app.tokens import issue
 
@@ -104,3 +105,14 @@ def the_database_is_migrated(app_configs, databases=None, **kwargs):
         if executor.migration_plan(executor.loader.graph.leaf_nodes()):
             return [Error("The database lacks migrations.", hint="Run: manage.py migrate", id="web.E010")]
     return []
+
+
+@register
+def the_database_proves_its_name(app_configs, **kwargs):
+    if settings.DATABASE_HOST_UNVERIFIED or not database.is_impersonable(settings.DATABASES["default"]):
+        return []
+    hint = (
+        "Add ?sslmode=verify-full&sslrootcert=/path/of/its/authority.crt, or set DATABASE_HOST_UNVERIFIED=yes "
+        "where the network between is the two hosts' own."
+    )
+    return [Error("DATABASE_URL names another host without sslmode=verify-full.", hint=hint, id="web.E011")]

@@ -12,6 +12,8 @@ from urllib.parse import urlsplit
 import environ
 from django.core.exceptions import ImproperlyConfigured
 
+from web_app.config.database import POSTGRESQL, SQLITE
+
 _env = environ.Env()
 
 
@@ -30,6 +32,13 @@ def text(name: str, default: str | None = None) -> str:
 
 def secret(name: str) -> str:
     """`NAME` or the content of the file `NAME_FILE`; both at once are refused, since one of them would be stale."""
+    value = _given_or_in_file(name)
+    if not value:
+        raise SettingError(f"{name} is not set. Set {name}_FILE to a file that holds it, or {name} itself.")
+    return value
+
+
+def _given_or_in_file(name: str) -> str:
     direct, file = os.environ.get(name, "").strip(), os.environ.get(f"{name}_FILE", "").strip()
     if direct and file:
         raise SettingError(f"{name} and {name}_FILE are both set. Remove one of them.")
@@ -42,8 +51,6 @@ def secret(name: str) -> str:
             ) from exc
         if not direct:
             raise SettingError(f"{name}_FILE is empty. Put the secret into it.")
-    if not direct:
-        raise SettingError(f"{name} is not set. Set {name}_FILE to a file that holds it, or {name} itself.")
     return direct
 
 
@@ -69,14 +76,19 @@ def path(name: str, default: str | None = None) -> Path:
     return Path(text(name, default))
 
 
-def database(default: str) -> dict:
-    """Django's DATABASES entry for DATABASE_URL."""
+def database(name: str, default: str) -> dict:
+    """The database that the URL in NAME, or in the file NAME_FILE (it may hold a password), names: SQLite or PostgreSQL."""
+    cure = "Write it like sqlite:////var/lib/sluice/db.sqlite3 or postgres://user:password@host/name"
+    url = _given_or_in_file(name) or default
+    if "://" not in url:  # django-environ would print it
+        raise SettingError(f"{name} is no database URL. {cure}")
     try:
-        return dict(_env.db_url_config(text("DATABASE_URL", default)))
-    except (ValueError, ImproperlyConfigured) as exc:
-        raise SettingError(
-            "DATABASE_URL is no database URL. Write it like sqlite:////var/lib/sluice/web_app.sqlite3"
-        ) from exc
+        parsed = dict(_env.db_url_config(url))
+    except (ValueError, TypeError) as exc:
+        raise SettingError(f"{name} is no database URL. {cure}") from exc
+    if parsed.get("ENGINE") not in (SQLITE, POSTGRESQL):
+        raise SettingError(f"{name} names neither SQLite nor PostgreSQL. {cure}")
+    return parsed
 
 
 def https_origin(name: str, default: str | None = None) -> str:

@@ -33,6 +33,19 @@ def _address(forwarded: str) -> str:
         return ""
 
 
+class PlainCookies:
+    """Leave out a cookie that holds a NUL, as a quoted value may spell it (`"\\000"`): PostgreSQL takes none in a text, and to
+    look for such a session would be an internal error.
+    """
+
+    def __init__(self, get_response):
+        self.get_response = get_response
+
+    def __call__(self, request):
+        request.COOKIES = {name: value for name, value in request.COOKIES.items() if "\0" not in value}
+        return self.get_response(request)
+
+
 class SmallBodiesOnly:
     """Refuse what could carry a file, before a byte of it is read (invariant 1)."""
 

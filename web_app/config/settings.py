@@ -2,7 +2,7 @@
 
 import os
 
-from web_app.config import env
+from web_app.config import database, env
 from web_app.config.logs import logging_config
 
 # --- what this place is (checks.py refuses what does not fit) ---
@@ -48,6 +48,7 @@ INSTALLED_APPS = [
 
 MIDDLEWARE = [
     "web_app.config.middleware.NginxPeer",
+    "web_app.config.middleware.PlainCookies",
     "web_app.config.middleware.SmallBodiesOnly",
     "django.middleware.security.SecurityMiddleware",
     "whitenoise.middleware.WhiteNoiseMiddleware",
@@ -77,15 +78,14 @@ TEMPLATES = [
     }
 ]
 
-DATABASES = {"default": env.database(f"sqlite:///{STATE_DIR / 'web_app.sqlite3'}")}
-DATABASES["default"]["CONN_MAX_AGE"] = 60
-if DATABASES["default"]["ENGINE"] == "django.db.backends.sqlite3":
-    DATABASES["default"]["OPTIONS"] = {
-        # A transaction that reads first and writes later would otherwise fail at once when another one wrote meanwhile.
-        "transaction_mode": "IMMEDIATE",
-        "timeout": 20,
-        "init_command": "PRAGMA journal_mode=WAL; PRAGMA synchronous=FULL; PRAGMA foreign_keys=ON;",
-    }
+DATABASES = {
+    "default": database.configured(
+        env.database("DATABASE_URL", f"sqlite:///{STATE_DIR / 'web_app.sqlite3'}"),
+        env.integer("DATABASE_CONNECTIONS", 16),
+    )
+}
+# Without it a database on another host must prove its name (checks.py).
+DATABASE_HOST_UNVERIFIED = env.text("DATABASE_HOST_UNVERIFIED", "no") == "yes"
 DEFAULT_AUTO_FIELD = "django.db.models.BigAutoField"
 
 # --- people ---

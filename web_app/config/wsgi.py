@@ -29,6 +29,9 @@ def _load():
         sys.exit(1)
     # The checks asked the database before gunicorn forks: no worker may share that connection.
     connections.close_all()
+    for connection in connections.all():
+        if connection.vendor == "postgresql":
+            connection.close_pool()
     return loaded
 
 
