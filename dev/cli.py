@@ -76,6 +76,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         ./run test                        everything
         ./run test tests/wire             one folder
         ./run test -k name_of_a_test      what pytest knows also works here
+        ./run test --sqlite               not on PostgreSQL as well (or --postgresql: there alone)
 
         dev/tests.py says how to call pytest by hand.
         """,

@@ -8,7 +8,7 @@ import sqlite3
 import threading
 
 import pytest
-from django.db import DatabaseError, connection, transaction
+from django.db import DatabaseError, InterfaceError, connection, transaction
 
 from services_app.config import health
 from services_app.store import checkup, probe, sentinel
@@ -56,17 +56,21 @@ def test_not_ready_without_space_beyond_the_reserve(control, known_store, settin
     assert (answer.status_code, answer.json()["space"]) == (503, "full")
 
 
-def test_not_ready_without_a_database_and_no_reason_is_quoted(control, known_store, monkeypatch):
+@pytest.mark.parametrize("fault", [DatabaseError, InterfaceError])
+def test_not_ready_without_a_database_and_no_reason_is_quoted(control, known_store, monkeypatch, fault):
     def broken():
-        raise DatabaseError("canary: unable to open /var/lib/x")
+        raise fault("canary: unable to open /var/lib/x")
 
-    monkeypatch.setattr(health.connection, "cursor", broken)
+    monkeypatch.setattr(health.StoreIdentity.objects, "filter", lambda **_: broken())
     answer = control("GET", "/readyz")
     assert (answer.status_code, answer.json()["database"]) == (503, "failing")
     assert "canary" not in answer.content.decode()
 
 
 # -- the database ------------------------------------------------------------------------------------------------------
+
+
+of_sqlite = pytest.mark.skipif(connection.vendor != "sqlite", reason="tells SQLite's own ways")
 
 
 def pragma(statement):
@@ -87,20 +91,27 @@ def full():
     pragma("max_page_count = 4294967294")
 
 
-@pytest.fixture
-def read_only():
-    pragma("query_only = 1")
-    yield
-    pragma("query_only = 0")
-
-
-@pytest.mark.parametrize("fault", ["full", "read_only"])
-def test_not_ready_while_no_row_can_be_written(control, known_store, request, fault):
-    request.getfixturevalue(fault)
+@of_sqlite
+def test_not_ready_while_no_row_can_be_written(control, known_store, full):
     answer = control("GET", "/readyz")
     assert (answer.status_code, answer.json()["database"], answer.json()["store"]) == (503, "failing", "ok")
 
 
+@pytest.mark.django_db(transaction=True)
+def test_not_ready_where_the_database_takes_no_writes(control, known_store):
+    """A standby of PostgreSQL that an operator pointed us at, or a file that SQLite may only read."""
+    switch = "SET default_transaction_read_only = {}" if connection.vendor == "postgresql" else "PRAGMA query_only = {}"
+    with connection.cursor() as cursor:
+        cursor.execute(switch.format("on"))
+    try:
+        answer = control("GET", "/readyz")
+    finally:
+        with connection.cursor() as cursor:
+            cursor.execute(switch.format("off"))
+    assert (answer.status_code, answer.json()["database"]) == (503, "failing")
+
+
+@of_sqlite
 @pytest.mark.django_db(transaction=True)
 def test_a_row_is_committed_and_none_stays_also_after_a_kill(control, known_store):
     HealthCheck.objects.create(filling="left by a kill")
@@ -113,6 +124,7 @@ def test_a_row_is_committed_and_none_stays_also_after_a_kill(control, known_stor
     rival.close()
 
 
+@of_sqlite
 @pytest.mark.django_db(transaction=True)
 def test_a_lock_that_stays_is_red_soon_and_waiting_is_as_usual_afterwards(control, known_store, monkeypatch):
     monkeypatch.setattr(health, "_PATIENCE", 0.2)

@@ -7,7 +7,7 @@ the try back. Keys are digests: what is typed into the name field may be a passw
 import datetime
 
 from django.db import transaction
-from django.db.models import F, Q
+from django.db.models import F
 from django.utils import timezone
 from django.utils.crypto import salted_hmac
 
