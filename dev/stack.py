@@ -156,8 +156,7 @@ class Stack:
         return self._manage(app, *arguments, env=env)
 
     def create_collection(self, slug: str, *arguments: str) -> None:
-        """On both tiers; `arguments` as for web_app's create_collection. The demo user is a member."""
-        self.manage("services_app", "init_store", "--collection", slug)
+        """Of a stack that runs; `arguments` as for web_app's create_collection. The demo user is a member."""
         self.manage("web_app", "create_collection", slug, "--title", slug, "--member", self.username, *arguments)
 
     def create_api_key(self, username: str, label: str = "tests") -> str:
@@ -278,7 +277,7 @@ class Stack:
             user = {"USERNAME": self.username, "PASSWORD": self.password, "EMAIL": "demo@example.org"}
             env = {f"DJANGO_SUPERUSER_{name}": value for name, value in user.items()}
             self.manage("web_app", "createsuperuser", "--noinput", env=env)
-            title = ("--title", "Demo", "--member", self.username)
+            title = ("--title", "Demo", "--member", self.username, "--without-folder")  # nobody is there to ask yet
             self.manage("web_app", "create_collection", self.collection, *title)
             # Written last: its presence says that all of this is done.
             pki.write_private(self.api_key_file, self.create_api_key(self.username, "demo").encode() + b"\n")

@@ -69,6 +69,9 @@ INTERNAL_API_KEYS = (
 NGINX_CLIENT_NAME = env.required("NGINX_CLIENT_NAME", "Set the DNS name in nginx's client certificate.")
 WEB_CLIENT_NAME = env.required("WEB_CLIENT_NAME", "Set the DNS name in web_app's client certificate.")
 
+# Whether web_app may have folders of new collections made; else `init_store --collection` does it here.
+COLLECTIONS_FROM_WEB = env.choice("COLLECTIONS_FROM_WEB", "yes", ("yes", "no")) == "yes"
+
 # -- the store and its limits ------------------------------------------------------------------------------------------
 NAS_ROOT = Path(env.required("NAS_ROOT", "Point it at the mounted NAS folder, then run init_store once."))
 UPLOAD_MAX_SIZE = env.integer("UPLOAD_MAX_SIZE", 1 << 40, least=1)  # bytes

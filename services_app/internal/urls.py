@@ -6,6 +6,7 @@ from . import views
 
 urlpatterns = [
     path("grants/<uuid:grant_id>", views.grant),
+    path("collections/<slug:slug>", views.collection),
     path("collections/<slug:slug>/objects", views.objects),
     path("objects/<uuid:upload_id>", views.one_object),
 ]

@@ -5,10 +5,12 @@ import itertools
 import logging
 import uuid
 
+from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown
+from services_app.tokens.claims import SLUG
 from services_app.uploads import actions, errors, render
 from services_app.uploads.callers import from_web_app
 from services_app.uploads.models import Grant, Upload
@@ -26,6 +28,24 @@ def grant(request, grant_id: uuid.UUID):
     if not Grant.objects.filter(id=grant_id).exists():
         raise errors.UploadUnknown
     return JsonResponse(render.grant(grant_id))
+
+
+@from_web_app
+def collection(request, slug: str):
+    """Make a collection's folder, if this tier lets web_app do so. Asked again, nothing happens."""
+    _only(request, "PUT")
+    if not settings.COLLECTIONS_FROM_WEB:
+        raise errors.PeerForbidden
+    if not SLUG.fullmatch(slug):
+        raise errors.RequestMalformed
+    store = current_store()
+    is_new = not store.has_collection(slug)
+    store.add_collection(slug)
+    if not store.has_collection(slug):
+        raise errors.CollectionUnknown  # something else has its name
+    if is_new:
+        log.info("collection made", extra={"collection": slug})
+    return HttpResponse(status=204)
 
 
 @from_web_app

@@ -32,7 +32,6 @@ Response.prototype.text = async function () {
 def member(stack) -> str:
     """Of two collections; the title of one is one long word."""
     make_person(stack, "wordy")
-    stack.manage("services_app", "init_store", "--collection", "wordy")
     for slug in ("wordy", stack.collection):
         stack.manage("web_app", "create_collection", slug, "--title", TITLE, "--member", "wordy")
     return "wordy"

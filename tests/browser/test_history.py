@@ -51,7 +51,6 @@ def test_who_has_no_collection_is_told_whom_to_ask_and_sees_nobody_elses_uploads
 
 
 def test_a_single_collection_is_chosen_already(browser, stack, newcomer):
-    stack.manage("services_app", "init_store", "--collection", "only-one")
     stack.manage("web_app", "create_collection", "only-one", "--title", "The only one", "--member", newcomer)
     with browser.new_context(**READER) as context:
         page = context.new_page()

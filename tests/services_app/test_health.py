@@ -58,10 +58,10 @@ def test_not_ready_without_space_beyond_the_reserve(control, known_store, settin
 
 @pytest.mark.parametrize("fault", [DatabaseError, InterfaceError])
 def test_not_ready_without_a_database_and_no_reason_is_quoted(control, known_store, monkeypatch, fault):
-    def broken():
+    def broken(**_):
         raise fault("canary: unable to open /var/lib/x")
 
-    monkeypatch.setattr(health.StoreIdentity.objects, "filter", lambda **_: broken())
+    monkeypatch.setattr(health.HealthCheck.objects, "create", broken)
     answer = control("GET", "/readyz")
     assert (answer.status_code, answer.json()["database"]) == (503, "failing")
     assert "canary" not in answer.content.decode()

@@ -53,6 +53,32 @@ def test_a_grant_that_was_never_seen_is_unknown(call):
     assert (answer.status_code, answer.json()["code"]) == (404, "upload_unknown")
 
 
+def test_web_app_may_have_the_folder_of_a_collection_made_once_or_again(call, nas):
+    for _ in range(2):
+        assert call("PUT", "collections/ct-2026").status_code == 204
+    assert (nas / "collections/ct-2026").is_dir()
+    assert call("GET", "collections/ct-2026/objects").json() == {"objects": [], "next": None}
+
+
+@pytest.mark.parametrize(
+    ("slug", "allowed", "answer"),
+    [
+        ("ct-2026", False, (403, "peer_forbidden")),
+        ("CT", True, (400, "request_malformed")),
+        ("-ct", True, (400, "request_malformed")),
+        ("c" * 64, True, (400, "request_malformed")),
+        ("a-file", True, (403, "collection_unknown")),
+    ],
+)
+def test_a_folder_is_not_made_where_this_tier_does_not_want_it_or_cannot(call, nas, settings, slug, allowed, answer):
+    settings.COLLECTIONS_FROM_WEB = allowed
+    (nas / "collections/a-file").touch()
+    before = sorted(nas.rglob("*"))
+    said = call("PUT", f"collections/{slug}")
+    assert (said.status_code, said.json()["code"]) == answer
+    assert sorted(nas.rglob("*")) == before
+
+
 def test_objects_are_listed_page_by_page(call, stored):
     ids = [str(stored().id) for _ in range(5)]
     assert call("GET", f"collections/{COLLECTION}/objects").json() == {"objects": ids, "next": None}

@@ -77,6 +77,25 @@ def django_db_modify_db_settings(tmp_path_factory):
 
 
 @pytest.fixture
+def folders(monkeypatch):
+    """The slugs whose folders the services tier was asked to make; an exception in `refusing` is what it answers."""
+    from web_app.storage.driver import RemoteStorageDriver
+
+    class Asked(list):
+        refusing = None
+
+    asked = Asked()
+
+    def add_collection(driver, slug):
+        asked.append(slug)
+        if asked.refusing:
+            raise asked.refusing
+
+    monkeypatch.setattr(RemoteStorageDriver, "add_collection", add_collection)
+    return asked
+
+
+@pytest.fixture
 def person(db):
     from web_app.accounts.models import User
 

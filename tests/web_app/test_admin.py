@@ -11,6 +11,7 @@ from web_app.accounts.models import ApiKey
 from web_app.audit.models import AuditEvent
 from web_app.audit.record import COMMAND
 from web_app.collections.models import Collection
+from web_app.storage.errors import StorageUnreachable
 
 pytestmark = pytest.mark.django_db
 
@@ -163,6 +164,19 @@ def test_emptied_list_of_media_types_means_any(client):
     body = urlencode({**fields, "max_uploads": 1, "active": "on"})
     assert client.post("/admin/collections/collection/add/", body, content_type=FORM).status_code == 302
     assert Collection.objects.get().media_types == []
+
+
+@pytest.mark.django_db(transaction=True)
+def test_a_new_collection_gets_its_folder_and_a_warning_says_how_where_it_did_not(client, folders):
+    fields = {"slug": "new", "title": "T", "max_size": 5, "media_types": "", "start_within": 900, "valid_for": 86400}
+    body = urlencode({**fields, "max_uploads": 1, "active": "on"})
+    folders.refusing = StorageUnreachable()
+    client.post("/admin/collections/collection/add/", body, content_type=FORM)
+    page = client.get("/admin/collections/collection/").content
+    assert Collection.objects.get().slug == "new" and b"storage_unreachable" in page and b"Save this again" in page
+    folders.refusing = None
+    client.post(f"/admin/collections/collection/{Collection.objects.get().pk}/change/", body, content_type=FORM)
+    assert folders == ["new", "new"] and b"storage_unreachable" not in client.get("/admin/collections/collection/").content
 
 
 def test_logging_out_of_the_admin_ends_the_browsers_binding_too(client):

@@ -89,7 +89,7 @@ def test_life_of_an_api_key_is_recorded_and_first_use_once(browser, person):
     ]
 
 
-def test_commands_are_recorded_without_a_person(person):
+def test_commands_are_recorded_without_a_person(person, folders):
     call_command("create_collection", "ct-2026", "--title", "CT", "--member", "ada", verbosity=0)
     assert [one[:3] for one in events()] == [("added", None, "collection"), ("added", None, "membership")]
 

@@ -11,8 +11,9 @@ from web_app.accounts import api_keys
 from web_app.accounts.models import ApiKey
 from web_app.collections import media_types
 from web_app.collections.models import Collection, Membership
+from web_app.storage.errors import StorageUnreachable
 
-pytestmark = pytest.mark.django_db
+pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("folders")]
 
 
 def test_collection_is_made_with_members_and_limits(person, stranger, capsys):
@@ -26,6 +27,17 @@ def test_collection_is_made_with_members_and_limits(person, stranger, capsys):
     assert (made.start_within, made.valid_for, made.max_uploads) == (60, 120, 7)
     assert set(made.members.all()) == {person, stranger}
     assert capsys.readouterr().out == "made: ct-2026; members added: 2\n"
+
+
+def test_folder_is_asked_of_the_services_tier_and_asked_again_where_it_gave_no_answer(person, folders, capsys):
+    folders.refusing = StorageUnreachable()
+    with pytest.raises(CommandError, match="storage_unreachable.*Run this again"):
+        call_command("create_collection", "ct-2026", "--title", "CT")
+    folders.refusing = None
+    call_command("create_collection", "ct-2026", "--title", "CT")
+    assert folders == ["ct-2026"] * 2 and Collection.objects.count() == 1
+    call_command("create_collection", "own-2026", "--title", "Own", "--without-folder")
+    assert folders == ["ct-2026"] * 2
 
 
 def test_collection_that_is_there_keeps_its_limits_and_gets_the_members(person, stranger, collection, capsys):

@@ -65,7 +65,7 @@ class _Handler(http.server.BaseHTTPRequestHandler):
         if self.command != "HEAD":
             self.wfile.write(content)
 
-    do_GET = do_HEAD = do_DELETE = _answer
+    do_GET = do_HEAD = do_DELETE = do_PUT = _answer
 
     def log_message(self, *args):
         pass
@@ -118,6 +118,17 @@ def test_metadata_size_and_existence_are_asked_with_certificate_and_key(serve, d
         assert one["headers"]["Authorization"] == "Bearer " + "k" * 43
         assert one["headers"]["Host"] == NAME
         assert "Content-Length" not in one["headers"]
+
+
+def test_a_folder_is_asked_for_without_a_body(serve, driver_to):
+    server = serve()
+    server.answers["/internal/v1/collections/mri-2026"] = (204, b"")
+    driver_to(server).add_collection("mri-2026")
+    (asked,) = server.asked
+    assert (asked["method"], asked["headers"].get("Content-Length", "0")) == ("PUT", "0")
+    server.answers["/internal/v1/collections/mri-2026"] = (403, {"code": "peer_forbidden"})
+    with pytest.raises(errors.StorageRefused):
+        driver_to(server).add_collection("mri-2026")
 
 
 def test_list_goes_through_all_pages(serve, driver_to):
@@ -204,7 +215,7 @@ def test_silence_is_unreachable(driver_to):
 
 def test_driver_has_no_way_to_carry_bytes():
     public = {name for name in dir(RemoteStorageDriver) if not name.startswith("_")}
-    assert public == {"exists", "size", "metadata", "list", "delete"}
+    assert public == {"exists", "size", "metadata", "list", "delete", "add_collection"}
     # The transport beneath takes a method, a path and a query: no body.
     code = InternalApi.ask.__code__
     assert code.co_varnames[: code.co_argcount] == ("self", "method", "path", "query")

@@ -1,7 +1,10 @@
-from django.contrib import admin
+from django.contrib import admin, messages
+from django.db import transaction
 
 from web_app.audit.admin import AuditedAdmin
 from web_app.collections.models import Collection, Membership
+from web_app.storage.driver import RemoteStorageDriver
+from web_app.storage.errors import StorageError
 
 
 @admin.register(Collection)
@@ -12,6 +15,18 @@ class CollectionAdmin(AuditedAdmin):
 
     def audit_id(self, obj) -> str:
         return obj.slug
+
+    def save_model(self, request, obj, form, change):
+        super().save_model(request, obj, form, change)
+        # Afterwards: a folder without a collection would stay, a collection without a folder takes nothing and says so.
+        transaction.on_commit(lambda: self._make_folder(request, obj.slug))
+
+    def _make_folder(self, request, slug: str) -> None:
+        try:
+            RemoteStorageDriver().add_collection(slug)
+        except StorageError as exc:
+            text = f"The services tier did not make the folder ({exc.code}); until it has one, uploads are refused. Save this again."
+            self.message_user(request, text, messages.WARNING)
 
     def get_readonly_fields(self, request, obj=None):
         # The slug is the folder on the NAS, in tokens and in receipts.

@@ -75,6 +75,10 @@ class RemoteStorageDriver:
                 raise StorageAnswerBad
             after = following
 
+    def add_collection(self, slug: str) -> None:
+        """Have a collection's folder made. One that is there already is as good."""
+        self._api.ask("PUT", f"collections/{slug}")
+
     def delete(self, upload_id: uuid.UUID) -> None:
         """Raises ObjectUnknown."""
         self._api.ask("DELETE", f"objects/{upload_id}")

@@ -1,4 +1,4 @@
-"""Make a collection, or add members to one that is there."""
+"""Make a collection, here and on the services tier, or add members to one that is there."""
 
 from django.core.exceptions import ValidationError
 from django.core.management.base import BaseCommand, CommandError
@@ -8,6 +8,8 @@ from web_app.accounts.models import User
 from web_app.audit.models import Action
 from web_app.audit.record import COMMAND, record
 from web_app.collections.models import Collection, Membership
+from web_app.storage.driver import RemoteStorageDriver
+from web_app.storage.errors import StorageError
 
 _LIMITS = ("max_size", "start_within", "valid_for", "max_uploads")
 
@@ -28,9 +30,24 @@ class Command(BaseCommand):
         parser.add_argument(
             "--max-uploads", type=int, metavar="N", help="files that one permission allows (default: 1)"
         )
+        parser.add_argument(
+            "--without-folder", action="store_true", help="its folder was made by init_store on the services tier"
+        )
+
+    def handle(self, *args, slug, without_folder, **options):
+        self.stdout.write(self._make(slug, **options))
+        if without_folder:
+            return
+        try:
+            RemoteStorageDriver().add_collection(slug)
+        except StorageError as exc:
+            raise CommandError(
+                f"The services tier did not make the folder ({exc.code}); until it has one, uploads are refused. Run this again "
+                "when it answers, or init_store --collection there."
+            ) from exc
 
     @transaction.atomic
-    def handle(self, *args, slug, title, member, media_type, **options):
+    def _make(self, slug: str, *, title, member, media_type, **options) -> str:
         users = list(User.objects.filter(username__in=member, is_active=True))
         if len(users) != len(set(member)):
             raise CommandError(
@@ -55,4 +72,4 @@ class Command(BaseCommand):
             if joined:
                 record(COMMAND, Action.ADDED, "membership", f"{slug}/{user.uploader_id}"[:64])
             added += joined
-        self.stdout.write(f"{'made' if is_new else 'there already'}: {slug}; members added: {added}")
+        return f"{'made' if is_new else 'there already'}: {slug}; members added: {added}"
