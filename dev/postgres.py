@@ -62,23 +62,26 @@ class Server:
         """For DATABASE_URL; the database is made if it is not there."""
         import psycopg
 
-        with psycopg.connect(self._dsn("postgres"), autocommit=True) as connection:
+        with self.connect() as connection:
             known = connection.execute("SELECT FROM pg_database WHERE datname = %s", [database]).fetchone()
             if known is None:
                 connection.execute(psycopg.sql.SQL("CREATE DATABASE {}").format(psycopg.sql.Identifier(database)))
         return f"postgres://{_ROLE}@/{self.folder}/{database}"
 
+    def connect(self):
+        """A connection of psycopg's, for questions about the server itself."""
+        import psycopg
+
+        return psycopg.connect(f"host={self.folder} user={_ROLE} dbname=postgres", autocommit=True)
+
     def _answers(self) -> bool:
         import psycopg
 
         try:
-            psycopg.connect(self._dsn("postgres")).close()
+            self.connect().close()
         except psycopg.OperationalError:
             return False
         return True
-
-    def _dsn(self, database: str) -> str:
-        return f"host={self.folder} user={_ROLE} dbname={database}"
 
     def _run(self, command: list) -> list:
         """As whoever may run a server; a death of ours is passed on as its fast stop."""

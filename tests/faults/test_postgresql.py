@@ -4,7 +4,6 @@ import hashlib
 import os
 import threading
 
-import psycopg
 import pytest
 
 from dev.bootstrap import Missing
@@ -93,7 +92,7 @@ def test_many_senders_are_few_connections(own, server):
     senders = [Sender(own, mint(own), content, content) for _ in range(12)]
     receiving = lambda: len(staged(own)) == 12 and min(os.stat(own.nas / "staging" / one).st_size for one in staged(own))  # noqa: E731
     wait_for(lambda: (receiving() or 0) >= MIB // 2)
-    with psycopg.connect(server._dsn("postgres")) as connection:
+    with server.connect() as connection:
         held = connection.execute("SELECT count(*) FROM pg_stat_activity WHERE datname = 'services'").fetchone()[0]
     assert held <= 2 * CONNECTIONS, "two processes"
     for sender in senders:
