@@ -48,10 +48,10 @@ class _Run:
 
 
 class Checkup:
-    """Of one store. `mounted` is LocalFileSystemStorage.mounted."""
+    """Of one store. `mounted` is LocalFileSystemStorage.mounted. Without `tries` it is looked at only."""
 
-    def __init__(self, mounted: Callable[[], contextlib.AbstractContextManager[int]]):
-        self._mounted, self._lock = mounted, threading.Lock()
+    def __init__(self, mounted: Callable[[], contextlib.AbstractContextManager[int]], *, tries: bool = True):
+        self._mounted, self._tries, self._lock = mounted, tries, threading.Lock()
         self._run: _Run | None = None
         self._tried_at, self._swept = float("-inf"), False
         self._failing: dict[str, StoreError] = {}
@@ -98,7 +98,7 @@ class Checkup:
             log.info("store works again", extra={"cause": before})
 
     def _look(self, root_fd: int) -> Health:
-        if time.monotonic() - self._tried_at > BELIEVED_FOR:
+        if self._tries and time.monotonic() - self._tried_at > BELIEVED_FOR:
             self._try(root_fd)
         try:
             space = os.fstatvfs(root_fd)

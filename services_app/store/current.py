@@ -19,4 +19,5 @@ def current_store() -> LocalFileSystemStorage:
 
 @lru_cache(maxsize=1)
 def _store() -> LocalFileSystemStorage:
-    return LocalFileSystemStorage(settings.NAS_ROOT, None)
+    # Where bodies come in, nginx has asked the control listener a moment ago, which tried.
+    return LocalFileSystemStorage(settings.NAS_ROOT, None, tries=settings.LISTENER != "uploads")

@@ -37,9 +37,10 @@ _BESIDE_A_NAME = len(f".{MANIFEST_SUFFIX}")  # bytes: what is longest of all tha
 class LocalFileSystemStorage:
     """Objects in a folder that must be the mounted NAS. Every method raises StoreUnavailable when it is not."""
 
-    def __init__(self, root: Path, store_id: uuid.UUID | None):
+    def __init__(self, root: Path, store_id: uuid.UUID | None, *, tries: bool = True):
+        """`tries`: see checkup.py."""
         self.root, self.store_id = root, store_id
-        self.health = Checkup(self.mounted).health
+        self.health = Checkup(self.mounted, tries=tries).health
         self._longest: dict[int, int] = {}  # device → bytes that a name may have
 
     # -- is it there? --------------------------------------------------------------------------------------------------
