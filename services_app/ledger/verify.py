@@ -2,10 +2,13 @@
 
 from collections.abc import Iterator
 
+from django.db import DataError
+
 from .models import Entry
 from .record import GENESIS, entry_hash
 
 _AT_ONCE = 1000
+_UNREADABLE = (ValueError, TypeError, DataError)  # a column holds what was never written there
 
 
 def broken_entries() -> Iterator[int]:
@@ -37,7 +40,7 @@ def _entries() -> Iterator[tuple[int, Entry | None]]:
         page = Entry.objects.filter(seq__gte=seqs[0], seq__lte=last)
         try:
             found = page.in_bulk()
-        except (ValueError, TypeError):  # of one of them
+        except _UNREADABLE:  # of one of them
             found = {seq: _readable(seq) for seq in seqs}
         yield from ((seq, found.get(seq)) for seq in seqs)
 
@@ -45,7 +48,7 @@ def _entries() -> Iterator[tuple[int, Entry | None]]:
 def _readable(seq: int) -> Entry | None:
     try:
         return Entry.objects.get(seq=seq)
-    except (ValueError, TypeError):
+    except _UNREADABLE:
         return None
 
 

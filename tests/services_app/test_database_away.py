@@ -7,7 +7,7 @@ from services_app.ledger import verify
 from services_app.ledger.models import Entry
 from services_app.uploads import actions, errors, leases, receive, recover, writers
 from services_app.uploads.models import Upload
-from tests.services_app.making import announced, begun, claims_object, now_of, request_body
+from tests.services_app.making import announced, begun, claims_object, now_of, over, request_body
 from tests.waiting import wait_for
 
 AWAY = OperationalError("server closed the connection unexpectedly")
@@ -85,21 +85,21 @@ def test_a_commit_whose_outcome_is_unknown_is_neither_success_nor_failure(runnin
             real()
         raise AWAY
 
-    def complete(upload):
+    def complete(upload, name):
         with monkeypatch.context() as broken:
             broken.setattr(connection, "_commit", lost)
-            real_complete(upload)
+            real_complete(upload, name)
 
     monkeypatch.setattr(actions, "complete", complete)
     with pytest.raises((errors.DatabaseUnavailable, errors.StoreUnavailable)):
         receive.receive(running, body_of(running, b"bytes"), claims_object(), receive.Append(final=True))
     monkeypatch.setattr(actions, "complete", real_complete)
     assert now_of(running).state == ("committed" if committed else "committing")
-    Upload.objects.update(lease_until=now_of(running).received_at)
+    Upload.objects.update(**over())
     recover.settle_stale_uploads_of(running.grant_id)
     settled = now_of(running)
     assert settled.state == "committed" and settled.receipt
-    assert [entry.event for entry in Entry.objects.all()] == ["committed"] and verify.first_broken_entry() is None
+    assert [entry.event for entry in Entry.objects.all()] == ["committed"] and not list(verify.broken_entries())
 
 
 @pytest.mark.django_db(transaction=True)

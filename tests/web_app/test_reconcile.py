@@ -1,7 +1,6 @@
 """Grants whose receipt never came are settled by asking the services tier."""
 
 import datetime
-from collections import Counter
 
 import pytest
 from django.core.management import CommandError, call_command
@@ -214,6 +213,7 @@ class Enough(BaseException):
     pass
 
 
+@pytest.mark.django_db(transaction=True)  # a round begins by giving its connection back
 @pytest.mark.parametrize("broken", ["waiting", "internal_api", "stdout"])
 def test_rounds_go_on_after_a_fault_of_any_kind(grants, receipt_for, monkeypatch, capsys, broken):
     rounds, faults = [], []
@@ -247,26 +247,3 @@ def test_every_state_stands_in_the_table_and_complete_is_final():
     assert set(TRANSITIONS) == set(State)
     assert TRANSITIONS[State.COMPLETE] == frozenset()
     assert all(State.COMPLETE in after for before, after in TRANSITIONS.items() if before != State.COMPLETE)
-
-
-@pytest.mark.django_db(transaction=True)
-def test_a_round_that_meets_no_database_is_followed_by_the_next(monkeypatch, capsys):
-    rounds, naps = iter([OperationalError("canary"), Counter(asked=0)]), iter([None])
-
-    def one_round(_api):
-        outcome = next(rounds)
-        if isinstance(outcome, Exception):
-            raise outcome
-        return outcome
-
-    def nap(_seconds):
-        if next(naps, "enough") == "enough":
-            raise KeyboardInterrupt
-
-    monkeypatch.setattr(command, "internal_api", lambda: None)
-    monkeypatch.setattr(command, "reconcile", one_round)
-    monkeypatch.setattr(command.time, "sleep", nap)
-    with pytest.raises(KeyboardInterrupt):
-        call_command("reconcile", "--every", "1")
-    out, err = capsys.readouterr()
-    assert out == "asked=0\n" and "OperationalError" in err and "canary" not in err
