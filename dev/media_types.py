@@ -1,7 +1,7 @@
 """`./run docs`: docs/media-types.md, made from the table of each tier. tests/docs compares the file with them."""
 
 from dev.paths import ROOT
-from services_app.uploads.media.table import LIBMAGIC, TYPES
+from services_app.uploads.content.media.table import LIBMAGIC, TYPES
 from web_app.collections.media_types import KNOWN
 
 TARGET = ROOT / "docs" / "media-types.md"
@@ -9,7 +9,7 @@ TARGET = ROOT / "docs" / "media-types.md"
 HEAD = """\
 # Media types
 
-Made by `./run docs` from `services_app/uploads/media/table.py` and `web_app/collections/media_types.py`. Do not edit.
+Made by `./run docs` from `services_app/uploads/content/media/table.py` and `web_app/collections/media_types.py`. Do not edit.
 
 The type of a file is read from its first 64 KiB. What its sender says of it, and its name, are not asked. It stands
 in the receipt, in the upload's state (as soon as 64 KiB or the whole file are there, also of an upload that was

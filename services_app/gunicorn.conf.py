@@ -71,7 +71,7 @@ def _tls() -> ssl.SSLContext:
     context.load_cert_chain(certfile, keyfile)
     context.load_verify_locations(ca_certs)
     context.verify_mode = ssl.CERT_REQUIRED
-    # A request that is taken over has its socket shut for reading (uploads/writers.py) and is answered all the same. To OpenSSL
+    # A request that is taken over has its socket shut for reading (uploads/ownership/writers.py) and is answered all the same. To OpenSSL
     # that is an end of the stream without a farewell, after which it would write nothing more. Ends are told from bodies
     # that are cut off by their length and chunks, never by TLS.
     context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF

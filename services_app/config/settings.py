@@ -31,7 +31,7 @@ INSTALLED_APPS = [
     "services_app.store",
     "services_app.ledger",
 ]
-MIDDLEWARE = ["services_app.uploads.middleware.ProblemMiddleware"]
+MIDDLEWARE = ["services_app.uploads.wire.middleware.ProblemMiddleware"]
 APPEND_SLASH = False
 
 # Django never parses a body: views read the raw stream.

@@ -12,9 +12,9 @@ from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown
 from services_app.tokens.claims import SLUG
 from services_app.uploads import actions, errors, render
-from services_app.uploads.callers import from_web_app
 from services_app.uploads.models import Grant, Upload
 from services_app.uploads.states import State
+from services_app.uploads.wire.callers import from_web_app
 
 log = logging.getLogger("sluice.internal")
 

@@ -18,11 +18,12 @@ from services_app.ledger import record
 from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
 
-from . import errors, leases, policies
-from .digests import Check
+from . import errors, policies
 from .models import Grant, Protocol, Upload
+from .ownership import leases
 from .receipts import issuer
 from .states import NEXT, State
+from .wire.digests import Check
 
 
 class LeaseLost(Exception):

@@ -4,13 +4,14 @@ import uuid
 
 from django.http import HttpResponse
 
-from . import actions, digests, errors, itself, policies, questions
-from .callers import from_nginx, token_claims
-from .middleware import problem_of
+from . import actions, errors, policies, questions
 from .models import Upload
 from .protocols import ietf, tus, whole
 from .states import State
 from .tidy import tidying
+from .wire import digests, itself
+from .wire.callers import from_nginx, token_claims
+from .wire.middleware import problem_of
 
 
 @from_nginx

@@ -11,29 +11,18 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import (
-    actions,
-    concat,
-    digests,
-    ends,
-    errors,
-    headers,
-    itself,
-    leases,
-    policies,
-    recover,
-    render,
-    takeover,
-    writers,
-)
-from .body import RequestBody
-from .callers import from_nginx, token_claims
+from . import actions, errors, policies, recover, render
+from .content import concat, ends
+from .content.receive import Append, receive
 from .models import Protocol, Upload
-from .pace import Pace
+from .ownership import leases, takeover, writers
 from .protocols import ietf, tus, whole
-from .receive import Append, receive
 from .states import State
 from .tidy import tidying
+from .wire import digests, headers, itself
+from .wire.body import RequestBody
+from .wire.callers import from_nginx, token_claims
+from .wire.pace import Pace
 
 
 @from_nginx

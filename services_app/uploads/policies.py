@@ -12,8 +12,9 @@ from services_app.store.errors import StoreError
 from services_app.tokens.claims import Claims
 from services_app.tokens.verify import check_start_by
 
-from . import errors, leases
+from . import errors
 from .models import Grant, Upload
+from .ownership import leases
 from .states import RUNNING, State
 
 MAX_PARTS = 256

@@ -9,15 +9,18 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
-from . import actions, digests, envelopes, errors, headers, itself, media, policies, recover, render, takeover
-from .answers import problem_response
-from .body import RequestBody
-from .callers import from_nginx, token_claims
+from . import actions, errors, policies, recover, render
+from .content import envelopes, media
 from .models import Protocol, Upload
-from .pace import Pace
+from .ownership import takeover
 from .protocols import ietf, tus, whole
 from .states import RUNNING, State
 from .tidy import tidying
+from .wire import digests, headers, itself
+from .wire.answers import problem_response
+from .wire.body import RequestBody
+from .wire.callers import from_nginx, token_claims
+from .wire.pace import Pace
 
 log = logging.getLogger("sluice.uploads")
 

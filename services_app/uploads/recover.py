@@ -23,8 +23,10 @@ from services_app.store.errors import (
     Unstorable,
 )
 
-from . import actions, ends, errors, leases, manifest, outage, writers
+from . import actions, errors, outage
+from .content import ends, manifest
 from .models import Upload
+from .ownership import leases, writers
 from .states import RUNNING, State
 from .tidy import tidying
 

@@ -1,7 +1,7 @@
 """The types that a collection may name on the web tier are those that the services tier can tell."""
 
-from services_app.uploads import media
-from services_app.uploads.media.table import TYPES
+from services_app.uploads.content import media
+from services_app.uploads.content.media.table import TYPES
 from web_app.collections import media_types
 
 

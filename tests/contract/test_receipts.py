@@ -9,7 +9,7 @@ import pytest
 from joserfc.jwk import KeySet, OKPKey
 
 from services_app.receipts.issue import ReceiptIssuer
-from services_app.uploads.media import detect
+from services_app.uploads.content.media import detect
 from web_app.receipts import verify as web
 from web_app.receipts.verify import ReceiptVerifier
 

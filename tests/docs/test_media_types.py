@@ -1,7 +1,7 @@
 """docs/media-types.md is what `./run docs` makes of the tables of both tiers."""
 
 from dev import media_types
-from services_app.uploads.media.table import TYPES
+from services_app.uploads.content.media.table import TYPES
 
 
 def test_the_document_is_up_to_date():

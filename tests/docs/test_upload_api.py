@@ -3,7 +3,7 @@
 import ast
 import re
 
-from services_app.uploads import digests
+from services_app.uploads.wire import digests
 from tests.docs.markdown import ROOT
 
 TEXT = (ROOT / "docs" / "upload-api.md").read_text()

@@ -22,7 +22,7 @@ LANES, ROUNDS = 4, 50
 SIZE = 24 << 20
 BOUND = 5.0  # seconds for the slowest, on a machine that is busy with other things
 USUAL = 1.0  # seconds for 95 in 100
-LEASE = 15.0  # seconds: services_app/uploads/leases.py
+LEASE = 15.0  # seconds: services_app/uploads/ownership/leases.py
 BEHAVIOURS = ("stalled", "slow", "killed")
 
 

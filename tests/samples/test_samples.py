@@ -1,7 +1,7 @@
 """Each entry of the table, proved with a file that a real library made (make_samples.py)."""
 
-from services_app.uploads import media
-from services_app.uploads.media.table import BINARY, INSIDE_ZIP, PLAIN_MARKS, TYPES
+from services_app.uploads.content import media
+from services_app.uploads.content.media.table import BINARY, INSIDE_ZIP, PLAIN_MARKS, TYPES
 
 OFFICE, OPEN = "application/vnd.openxmlformats-officedocument.", "application/vnd.oasis.opendocument."
 ENDINGS = {

@@ -75,7 +75,8 @@ def own_place(settings, tmp_path, key_files, monkeypatch):
     """Settings that point into this test's folder, and nothing remembered from the test before."""
     from services_app.config import health
     from services_app.store.current import _store
-    from services_app.uploads import answers, callers, receipts
+    from services_app.uploads import receipts
+    from services_app.uploads.wire import answers, callers
 
     settings.TOKEN_JWKS_FILE, settings.RECEIPT_KEY_FILE = map(str, key_files)
     settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE = making.ISSUER, making.AUDIENCE

@@ -145,7 +145,7 @@ def announced(length: int | None = 4, sha256: str | None = None, name: str = "sc
 
 def named(kind: str, digest: bytes):
     """A digest that a sender names."""
-    from services_app.uploads.digests import Check
+    from services_app.uploads.wire.digests import Check
 
     return Check("Repr-Digest", kind.replace("sha", "sha-"), kind, digest)
 
@@ -160,7 +160,7 @@ def begun(claims, new, *, receiving=True):
 
 def received(body, claims, new, *, final=True, checksums=()):
     """A new upload after one request with this body: committed, waiting, or the Problem that it met."""
-    from services_app.uploads import receive
+    from services_app.uploads.content import receive
 
     upload = begun(claims, new)
     receive.receive(upload, body, claims, receive.Append(final=final, checksums=checksums, whole=new.digests, creating=True))
@@ -169,8 +169,8 @@ def received(body, claims, new, *, final=True, checksums=()):
 
 def request_body(content: bytes, length: int | None = None, **pace):
     """A RequestBody over bytes that are all there, as under an unknown WSGI server."""
-    from services_app.uploads.body import RequestBody
-    from services_app.uploads.pace import Pace
+    from services_app.uploads.wire.body import RequestBody
+    from services_app.uploads.wire.pace import Pace
 
     given = {"idle_timeout": 5, "min_rate": 0, "window": 60, "deadline": 60, **pace}
     return RequestBody({"wsgi.input": io.BytesIO(content)}, len(content) if length is None else length, Pace(**given))

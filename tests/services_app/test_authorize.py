@@ -33,7 +33,7 @@ def ask(control):
 
 
 def grant_of(token):
-    from services_app.uploads.callers import verifier
+    from services_app.uploads.wire.callers import verifier
 
     return str(verifier().verify(token).jti)
 
@@ -139,7 +139,7 @@ def test_a_question_without_a_body_needs_no_space_and_no_store(ask, grant_token,
 
 def test_a_grant_in_use_is_a_verdict(ask, grant_token):
     from services_app.uploads import actions
-    from services_app.uploads.callers import verifier
+    from services_app.uploads.wire.callers import verifier
     from tests.services_app.making import announced, begun
 
     token = grant_token()
@@ -168,7 +168,7 @@ def test_asking_stores_nothing(ask, grant_token, nas):
 @pytest.fixture
 def waiting(grant_token, known_store):
     """(token, an upload under it that waits at offset 0)"""
-    from services_app.uploads.callers import verifier
+    from services_app.uploads.wire.callers import verifier
     from tests.services_app.making import announced, begun
 
     token = grant_token()

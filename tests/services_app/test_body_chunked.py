@@ -9,10 +9,10 @@ import pytest
 from gunicorn.http.body import Body, ChunkedReader
 from gunicorn.http.unreader import SocketUnreader
 
-from services_app.uploads import body as module
-from services_app.uploads.body import RequestBody
 from services_app.uploads.errors import BodyCutOff, DeadlinePassed, RequestMalformed, TooSlow
-from services_app.uploads.pace import Pace
+from services_app.uploads.wire import body as module
+from services_app.uploads.wire.body import RequestBody
+from services_app.uploads.wire.pace import Pace
 
 PATIENT = Pace(idle_timeout=5, min_rate=0, window=60, deadline=60)
 

@@ -7,8 +7,9 @@ import pytest
 
 from services_app.store import folders
 from services_app.store.errors import StoreFull
-from services_app.uploads import actions, leases, recover
+from services_app.uploads import actions, recover
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of
 from tests.waiting import wait_for
@@ -88,7 +89,7 @@ def slow(known_store, monkeypatch):
 def test_a_question_is_answered_while_gigabytes_are_carried(
     silent, nas, slow, control, uploads, grant_token, method, monkeypatch
 ):
-    monkeypatch.setattr("services_app.uploads.takeover.PATIENCE", 0.05)
+    monkeypatch.setattr("services_app.uploads.ownership.takeover.PATIENCE", 0.05)
     token, append = grant_token(jti=str(silent.grant_id)), {"HTTP_UPLOAD_OFFSET": str(len(CONTENT)), "body": b"x"}
     tus = {"HTTP_TUS_RESUMABLE": "1.0.0", "CONTENT_TYPE": "application/offset+octet-stream"}
 

@@ -4,7 +4,7 @@ import io
 
 import pytest
 
-from services_app.uploads import media
+from services_app.uploads.content import media
 from services_app.uploads.models import Grant, Upload
 from tests.services_app.making import NGINX, Connection, a_zip, stored_files
 

@@ -8,8 +8,9 @@ from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.tokens.errors import TokenStartBy
-from services_app.uploads import actions, errors, leases, policies
+from services_app.uploads import actions, errors, policies
 from services_app.uploads.models import Grant, Upload
+from services_app.uploads.ownership import leases
 from services_app.uploads.states import NEXT, RUNNING, State
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object

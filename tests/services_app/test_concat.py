@@ -8,8 +8,10 @@ import pytest
 
 from services_app.store import durable
 from services_app.store.errors import StagedBytesLost, StoreFull, StoreUnavailable
-from services_app.uploads import actions, concat, errors, receive, recover, writers
+from services_app.uploads import actions, errors, recover
+from services_app.uploads.content import concat, receive
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import writers
 from tests.services_app.making import announced, begun, claims_object, request_body, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]

@@ -5,8 +5,10 @@ from django.db import OperationalError, connection
 
 from services_app.ledger import verify
 from services_app.ledger.models import Entry
-from services_app.uploads import actions, errors, leases, receive, recover, writers
+from services_app.uploads import actions, errors, recover
+from services_app.uploads.content import receive
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases, writers
 from tests.services_app.making import announced, begun, claims_object, now_of, over, request_body
 from tests.waiting import wait_for
 

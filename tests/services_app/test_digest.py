@@ -10,8 +10,10 @@ from hypothesis import strategies as st
 
 from services_app.store.digest import Digest, Sha256, Sha512
 from services_app.store.errors import StoreUnavailable
-from services_app.uploads import actions, errors, prefix, receive, takeover
+from services_app.uploads import actions, errors
+from services_app.uploads.content import prefix, receive
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import takeover
 from tests.services_app.making import announced, begun, claims_object, named, now_of, request_body, some_uuid
 
 KINDS = pytest.mark.parametrize("kind", [Sha256, Sha512])

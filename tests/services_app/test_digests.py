@@ -6,10 +6,10 @@ import zlib
 
 import pytest
 
-from services_app.uploads import digests
-from services_app.uploads.digests import Brings, Over, asked
 from services_app.uploads.errors import ChecksumUnsupported, DigestInvalid, RequestMalformed
 from services_app.uploads.models import Upload
+from services_app.uploads.wire import digests
+from services_app.uploads.wire.digests import Brings, Over, asked
 from tests.services_app.making import stored_files
 
 BODY, OTHER = b"the content of a file", b"something else"

@@ -9,8 +9,9 @@ from django.db import transaction
 
 from services_app.ledger.models import Entry
 from services_app.store import errors as store_errors
-from services_app.uploads import actions, ends, errors, outage, recover
-from services_app.uploads.ends import Fate
+from services_app.uploads import actions, errors, outage, recover
+from services_app.uploads.content import ends
+from services_app.uploads.content.ends import Fate
 from services_app.uploads.models import Upload
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of

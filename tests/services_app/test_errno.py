@@ -199,7 +199,7 @@ def test_an_object_whose_deletion_broke_off_loses_its_manifest_with_the_next_one
 
 @pytest.mark.parametrize("code", [errno.EMFILE, errno.ENFILE, errno.ENOMEM, errno.EACCES, errno.EIO])
 def test_a_process_that_cannot_be_looked_at_is_not_gone(monkeypatch, code):
-    from services_app.uploads import leases
+    from services_app.uploads.ownership import leases
 
     name = leases.owner()
     assert not leases.is_gone(name)

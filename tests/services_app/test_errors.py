@@ -12,9 +12,9 @@ from services_app.ledger import record
 from services_app.store import errors as store_errors
 from services_app.tokens import errors as token_errors
 from services_app.uploads import errors
-from services_app.uploads.answers import problem_response
-from services_app.uploads.middleware import as_problem
 from services_app.uploads.models import Grant, Upload
+from services_app.uploads.wire.answers import problem_response
+from services_app.uploads.wire.middleware import as_problem
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 IANA = "https://iana.org/assignments/http-problem-types#"

@@ -6,10 +6,10 @@ import hashlib
 import pytest
 
 from services_app.uploads.actions import NewUpload
-from services_app.uploads.digests import Check
 from services_app.uploads.errors import LengthRequired, RequestMalformed
-from services_app.uploads.headers import body_length, whole_number
 from services_app.uploads.protocols import whole
+from services_app.uploads.wire.digests import Check
+from services_app.uploads.wire.headers import body_length, whole_number
 
 DIGEST = hashlib.sha256(b"abc")
 FIELD = f"sha-256=:{base64.b64encode(DIGEST.digest()).decode()}:"

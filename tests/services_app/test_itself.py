@@ -6,9 +6,9 @@ import hashlib
 import pytest
 
 from services_app.uploads import actions
-from services_app.uploads.callers import verifier
-from services_app.uploads.headers import digest_field
 from services_app.uploads.models import Upload
+from services_app.uploads.wire.callers import verifier
+from services_app.uploads.wire.headers import digest_field
 from tests.services_app.making import a_zip, announced, begun
 from tests.services_app.test_resume import held, is_stored
 

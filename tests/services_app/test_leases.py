@@ -9,8 +9,9 @@ import pytest
 from django.core.management import call_command
 from django.utils import timezone
 
-from services_app.uploads import actions, leases, writers
+from services_app.uploads import actions
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases, writers
 from tests.services_app.making import announced, begun, claims_object
 
 pytestmark = pytest.mark.django_db

@@ -7,8 +7,8 @@ import zlib
 
 import pytest
 
-from services_app.uploads import media
-from services_app.uploads.media.table import LIBMAGIC, TYPES
+from services_app.uploads.content import media
+from services_app.uploads.content.media.table import LIBMAGIC, TYPES
 from tests.services_app.making import a_zip
 
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"

@@ -8,9 +8,9 @@ from hypothesis import example, given
 from hypothesis import strategies as st
 
 from services_app.store.paths import MAX_NAME_BYTES
-from services_app.uploads.digests import Asked
-from services_app.uploads.names import from_disposition, from_metadata
 from services_app.uploads.protocols import ietf, tus, whole
+from services_app.uploads.wire.digests import Asked
+from services_app.uploads.wire.names import from_disposition, from_metadata
 
 
 def latin(text: str, encoding: str = "utf-8") -> str:

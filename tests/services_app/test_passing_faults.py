@@ -10,8 +10,8 @@ from django.core.management import CommandError, call_command
 
 from services_app.ledger.models import Entry
 from services_app.uploads import actions
-from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
+from services_app.uploads.wire.callers import verifier
 from tests.services_app.making import INTERNAL_KEY, WEB_APP, Connection, a_zip, announced, begun, over
 
 pytestmark = pytest.mark.django_db

@@ -115,7 +115,7 @@ def test_during_rotation_both_keys_open_and_afterwards_the_new_one_alone(control
 def test_every_key_is_compared_in_constant_time(control, settings, monkeypatch):
     import hmac
 
-    from services_app.uploads import callers
+    from services_app.uploads.wire import callers
 
     settings.INTERNAL_API_KEYS = ["a" * 43, "b" * 43]
     compared = []

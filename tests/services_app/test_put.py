@@ -6,8 +6,9 @@ import io
 
 import pytest
 
-from services_app.uploads import answers, media, receive
+from services_app.uploads.content import media, receive
 from services_app.uploads.models import Upload
+from services_app.uploads.wire import answers
 from tests.services_app.making import NGINX, Connection, a_zip, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]

@@ -10,8 +10,10 @@ import pytest
 from services_app.ledger.models import Entry
 from services_app.store import durable
 from services_app.store.digest import Sha256
-from services_app.uploads import actions, errors, media, receive, recover, takeover
+from services_app.uploads import actions, errors, recover
+from services_app.uploads.content import media, receive
 from services_app.uploads.models import Grant, Upload
+from services_app.uploads.ownership import takeover
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of, received, request_body, stored_files
 

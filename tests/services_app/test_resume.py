@@ -6,9 +6,10 @@ import pytest
 from django.utils import timezone
 
 from services_app.ledger.models import Entry
-from services_app.uploads import actions, authorize, leases, policies, writers
-from services_app.uploads.callers import verifier
+from services_app.uploads import actions, authorize, policies
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases, writers
+from services_app.uploads.wire.callers import verifier
 from tests.services_app.making import a_zip, announced, begun, claims_object, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]

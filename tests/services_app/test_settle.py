@@ -15,8 +15,9 @@ from django.utils import timezone
 
 from services_app.ledger.models import Entry
 from services_app.store.errors import StoreFull, StoreUnavailable
-from services_app.uploads import actions, errors, leases, policies, recover, takeover
+from services_app.uploads import actions, errors, policies, recover
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases, takeover
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of, some_uuid, stored_files
 

@@ -8,8 +8,10 @@ import pytest
 
 from services_app.store.current import current_store
 from services_app.store.nas import LocalFileSystemStorage
-from services_app.uploads import actions, errors, policies, receive, takeover
+from services_app.uploads import actions, errors, policies
+from services_app.uploads.content import receive
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import takeover
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of, request_body
 

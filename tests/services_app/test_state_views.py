@@ -3,8 +3,8 @@
 import pytest
 
 from services_app.uploads import actions
-from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
+from services_app.uploads.wire.callers import verifier
 from tests.services_app import making
 from tests.services_app.making import announced, begun, some_uuid
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 
 import pytest
 
-from services_app.uploads.structured import dictionary, item
+from services_app.uploads.wire.structured import dictionary, item
 
 
 @pytest.mark.parametrize(

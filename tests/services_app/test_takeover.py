@@ -9,8 +9,10 @@ import pytest
 from django.db import InterfaceError, connection
 from django.utils import timezone
 
-from services_app.uploads import actions, errors, leases, receive, takeover, writers
+from services_app.uploads import actions, errors
+from services_app.uploads.content import receive
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases, takeover, writers
 from services_app.uploads.states import State
 from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid

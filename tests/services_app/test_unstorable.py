@@ -10,8 +10,8 @@ from django.core.management import call_command
 from services_app.store import probe
 from services_app.store.errors import Unstorable
 from services_app.uploads import actions, policies
-from services_app.uploads.callers import verifier
 from services_app.uploads.models import Upload
+from services_app.uploads.wire.callers import verifier
 from tests.mounts import bound
 from tests.services_app.making import COLLECTION, a_zip, announced, begun, over, some_uuid
 

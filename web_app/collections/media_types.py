@@ -1,6 +1,6 @@
 """The types that a collection may name, as people call them. A list that names anything else could never take a file.
 
-What is a file of such a type, and what is a case of what, only services_app knows (its uploads/media/table.py). These names are
+What is a file of such a type, and what is a case of what, only services_app knows (its `media/table.py`). These names are
 spelled here once more on purpose; tests/contract holds the two together. docs/media-types.md is made from both.
 """
 

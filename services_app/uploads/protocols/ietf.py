@@ -10,11 +10,12 @@ No 104 interim response is ever sent: nginx would pass it on as the final one. T
 import time
 from datetime import datetime
 
-from services_app.uploads import digests, errors, headers, names, structured
+from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
+from services_app.uploads.content.receive import Append
 from services_app.uploads.models import Protocol, Upload
-from services_app.uploads.receive import Append
 from services_app.uploads.states import State
+from services_app.uploads.wire import digests, headers, names, structured
 
 BODY_TYPE = "application/partial-upload"
 

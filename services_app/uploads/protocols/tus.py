@@ -10,10 +10,11 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urljoin, urlsplit
 
-from services_app.uploads import digests, errors, names
+from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
+from services_app.uploads.content.receive import Append
 from services_app.uploads.models import Protocol, Upload
-from services_app.uploads.receive import Append
+from services_app.uploads.wire import digests, names
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,creation-defer-length,expiration,checksum,termination,concatenation"

@@ -2,10 +2,11 @@
 another PUT that brings the rest (section 14.5, ADR 0014).
 """
 
-from services_app.uploads import digests, errors, itself, names
+from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
+from services_app.uploads.content.receive import Append
 from services_app.uploads.models import Protocol, Upload
-from services_app.uploads.receive import Append
+from services_app.uploads.wire import digests, itself, names
 
 
 def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:

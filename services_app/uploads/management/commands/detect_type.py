@@ -4,7 +4,7 @@ from pathlib import Path
 
 from django.core.management.base import BaseCommand, CommandError
 
-from services_app.uploads import media
+from services_app.uploads.content import media
 
 
 class Command(BaseCommand):

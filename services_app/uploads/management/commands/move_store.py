@@ -10,8 +10,9 @@ from services_app.store import folders, prepare, staged
 from services_app.store.errors import StoreError
 from services_app.store.models import StoreIdentity
 from services_app.store.sentinel import COLLECTIONS
-from services_app.uploads import actions, errors, leases
+from services_app.uploads import actions, errors
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import leases
 from services_app.uploads.states import RUNNING, State
 
 

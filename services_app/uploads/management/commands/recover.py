@@ -5,7 +5,8 @@ from django.core.management.base import BaseCommand
 from services_app.config.batch import Batch
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown
-from services_app.uploads import actions, manifest
+from services_app.uploads import actions
+from services_app.uploads.content import manifest
 from services_app.uploads.models import Upload
 from services_app.uploads.recover import settle, stale_uploads
 from services_app.uploads.states import State

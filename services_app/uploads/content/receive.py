@@ -17,12 +17,15 @@ from services_app.store.current import current_store
 from services_app.store.digest import Sha512
 from services_app.store.staged import StagedFile
 from services_app.tokens.claims import Claims
+from services_app.uploads import actions, errors, outage, policies
+from services_app.uploads.models import Protocol, Upload
+from services_app.uploads.ownership import writers
+from services_app.uploads.wire import digests
+from services_app.uploads.wire.body import RequestBody
+from services_app.uploads.wire.digests import Check
 
-from . import actions, digests, ends, envelopes, errors, manifest, media, outage, policies, prefix, writers
-from .body import RequestBody
-from .digests import Check
+from . import ends, envelopes, manifest, media, prefix
 from .ends import Fate
-from .models import Protocol, Upload
 
 log = logging.getLogger("sluice.uploads")
 

@@ -4,14 +4,16 @@ from services_app.store.current import current_store
 from services_app.store.digest import Sha256
 from services_app.store.errors import StoreUnavailable
 from services_app.tokens.claims import Claims
+from services_app.uploads import actions, errors, policies
+from services_app.uploads.models import Upload
+from services_app.uploads.ownership import writers
+from services_app.uploads.protocols import tus
+from services_app.uploads.states import State
+from services_app.uploads.tidy import tidying
+from services_app.uploads.wire.digests import differing
 
-from . import actions, ends, errors, policies, writers
-from .digests import differing
-from .models import Upload
-from .protocols import tus
+from . import ends
 from .receive import check_whole, commit
-from .states import State
-from .tidy import tidying
 
 
 def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:

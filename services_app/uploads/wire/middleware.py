@@ -4,10 +4,10 @@ import logging
 
 from services_app.store.errors import StoreError
 from services_app.tokens.errors import TokenRefused
+from services_app.uploads import errors, outage
+from services_app.uploads.protocols import ietf, tus
 
-from . import errors, outage
 from .answers import problem_response
-from .protocols import ietf, tus
 
 log = logging.getLogger("sluice.uploads")
 

@@ -13,7 +13,9 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from enum import Enum
 
-from . import errors, structured
+from services_app.uploads import errors
+
+from . import structured
 
 
 class Over(Enum):

@@ -3,9 +3,8 @@
 import logging
 
 from services_app.store.current import current_store
-
-from . import actions
-from .models import Upload
+from services_app.uploads import actions
+from services_app.uploads.models import Upload
 
 log = logging.getLogger("sluice.uploads")
 

@@ -7,11 +7,10 @@ from enum import StrEnum
 from services_app.config import connections
 from services_app.store import errors as store_errors
 from services_app.store.current import current_store
-
-from . import actions, errors, outage
-from .models import Upload
-from .states import State
-from .tidy import tidying
+from services_app.uploads import actions, errors, outage
+from services_app.uploads.models import Upload
+from services_app.uploads.states import State
+from services_app.uploads.tidy import tidying
 
 log = logging.getLogger("sluice.uploads")
 

@@ -18,9 +18,11 @@ import uuid
 from django.db import transaction
 from django.db.models import F
 
-from . import errors, leases, recover, writers
-from .models import Upload
-from .states import State
+from services_app.uploads import errors, recover
+from services_app.uploads.models import Upload
+from services_app.uploads.states import State
+
+from . import leases, writers
 
 PATIENCE = 0.9  # seconds until the older request must have let go
 _LOOK_EVERY = 0.02

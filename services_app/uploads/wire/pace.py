@@ -2,7 +2,7 @@
 
 from dataclasses import dataclass
 
-from .errors import TooSlow
+from services_app.uploads.errors import TooSlow
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,9 +8,10 @@ each. One part is welcome: the rest of a file, by `PUT` with Content-Range, as `
 import re
 from dataclasses import dataclass
 
+from services_app.uploads.errors import CodingRefused, EnvelopeRefused, PartialBody
+from services_app.uploads.protocols import ietf, tus
+
 from . import headers
-from .errors import CodingRefused, EnvelopeRefused, PartialBody
-from .protocols import ietf, tus
 
 # RFC 9110 section 14.4, of which only the form that names everything says enough.
 _RANGE = re.compile(r"bytes ([0-9]{1,19})-([0-9]{1,19})/([0-9]{1,19})", re.ASCII | re.IGNORECASE)

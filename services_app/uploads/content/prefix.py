@@ -11,8 +11,7 @@ import threading
 from services_app.store.digest import Digest, Sha256
 from services_app.store.errors import StoreUnavailable
 from services_app.store.staged import StagedFile
-
-from .models import Upload
+from services_app.uploads.models import Upload
 
 log = logging.getLogger("sluice.uploads")
 

@@ -15,8 +15,8 @@ from gunicorn.http.body import ChunkedReader, LengthReader
 from gunicorn.http.errors import ChunkMissingTerminator, ParseException
 
 from services_app.config import connections
+from services_app.uploads.errors import BodyCutOff, DeadlinePassed, Problem, RequestMalformed, TooSlow
 
-from .errors import BodyCutOff, DeadlinePassed, Problem, RequestMalformed, TooSlow
 from .pace import Allowance, Pace
 
 _DIRECT_WITH = (27,)  # major versions of gunicorn whose internals are known here

@@ -16,8 +16,9 @@ from http import HTTPStatus
 
 from django.http import HttpResponse
 
+from services_app.uploads.errors import Problem
+
 from .body import RequestBody
-from .errors import Problem
 from .headers import body_length
 from .pace import Pace
 

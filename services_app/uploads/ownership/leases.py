@@ -24,8 +24,8 @@ from django.conf import settings
 from django.db import connection
 from django.utils import timezone
 
-from .models import Upload
-from .states import State
+from services_app.uploads.models import Upload
+from services_app.uploads.states import State
 
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds

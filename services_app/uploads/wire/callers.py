@@ -7,8 +7,7 @@ from django.conf import settings
 
 from services_app.tokens.claims import Claims
 from services_app.tokens.verify import TokenVerifier, check_binding
-
-from .errors import PeerForbidden
+from services_app.uploads.errors import PeerForbidden
 
 _BEARER = "Bearer "
 

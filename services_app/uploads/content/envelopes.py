@@ -2,7 +2,7 @@
 
 import re
 
-from .errors import CodingRefused, EnvelopeRefused
+from services_app.uploads.errors import CodingRefused, EnvelopeRefused
 
 # RFC 7578: every part of a form has a boundary line and this field. RFC 2046 bounds the boundary.
 _FORM = re.compile(rb"--[^\r\n]{1,70}\r?\n(?:content-[a-z-]+:[^\r\n]*\r?\n)*?content-disposition: *form-data *;", re.IGNORECASE)

@@ -21,9 +21,10 @@ from functools import reduce
 from django.db import connection
 from django.db.models import F, Q
 
+from services_app.uploads.models import Upload
+from services_app.uploads.states import RUNNING, State
+
 from . import leases
-from .models import Upload
-from .states import RUNNING, State
 
 log = logging.getLogger("sluice.uploads")
 

@@ -2,7 +2,7 @@
 
 import base64
 
-from .errors import LengthRequired, RequestMalformed
+from services_app.uploads.errors import LengthRequired, RequestMalformed
 
 
 def body_length(content_length: str, transfer_encoding: str) -> int | None:
