@@ -91,6 +91,19 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         takes_more=True,
         check=checks.check_bench,
     )
+    command(
+        "infra",
+        "Build deployments from nothing (compose, Ansible) and judge them; as root, with docker",
+        _infra,
+        more="""\
+        ./run infra                               everything, about half an hour
+        ./run infra tests/infra/test_compose.py   compose alone
+
+        More arguments go to pytest. dev/infra.py says what the machine needs.
+        """,
+        takes_more=True,
+    )
+    command("wheelhouse", "Fetch the packages of both tiers for Debian 13, for hosts without internet", _wheelhouse)
     command("lint", "Check Python, shell and nginx files", _lint)
     command("docs", "Write the parts of docs/ that are made from code", _docs)
     lock = command("lock", "Re-make the dependency locks from */requirements.in", _lock)
@@ -99,7 +112,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
 
 
 def _overview(known: list[tuple[str, str]]) -> str:
-    rows = "\n".join(f"  ./run {name:<6} {line}" for name, line in known)
+    rows = "\n".join(f"  ./run {name:<10} {line}" for name, line in known)
     return f"Sluice: very large files straight to the services tier.\n\n{rows}\n\n./run COMMAND --help, ./run --version"
 
 
@@ -127,6 +140,18 @@ def _bench(options) -> int:
     from dev.bench import main
 
     return main(options.rest)
+
+
+def _infra(options) -> int:
+    from dev.infra import main
+
+    return main(options.rest)
+
+
+def _wheelhouse(options) -> int:
+    from dev.wheelhouse import main
+
+    return main()
 
 
 def _lint(options) -> int:

@@ -16,6 +16,7 @@ LOCKS = (
     "services_app/requirements",
     "dev/bench-requirements",
     "dev/samples-requirements",
+    "dev/infra-requirements",
 )
 
 

@@ -6,6 +6,8 @@
 
 `--sqlite` and `--postgresql` leave the apps' runs on the other one out.
 
+tests/infra is not among them: it needs root and docker (`./run infra`).
+
 To run pytest by hand, load the settings' environment that a run leaves behind, for example:
 
     set -a; . .state/test-env/web_app.env; set +a
@@ -29,6 +31,7 @@ from dev.arguments import TESTS, split_tests
 from dev.bootstrap import Missing
 from dev.paths import ROOT, STATE
 
+OWN_COMMAND = {"infra"}
 NO_TESTS_COLLECTED = 5
 USAGE_ERROR = 4
 KEEP_FAILED_FOR = 6 * 3600  # seconds; longer than any run
@@ -93,7 +96,7 @@ def runs() -> list[Run]:
     others = sorted(
         f"tests/{folder.name}"
         for folder in TESTS.iterdir()
-        if folder.is_dir() and folder.name not in apps and any(folder.rglob("test_*.py"))
+        if folder.is_dir() and folder.name not in {*apps, *OWN_COMMAND} and any(folder.rglob("test_*.py"))
     )
     envs = app_environments()
     return [

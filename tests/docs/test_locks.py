@@ -11,6 +11,7 @@ LOCKS = (
     "dev/requirements.txt",
     "dev/bench-requirements.txt",
     "dev/samples-requirements.txt",
+    "dev/infra-requirements.txt",
     "web_app/requirements.txt",
     "services_app/requirements.txt",
 )

@@ -1,0 +1,124 @@
+"""docker-compose.yml from nothing: built, up, an upload, down and up again."""
+
+import json
+
+import pytest
+
+from dev.paths import ROOT
+from tests.infra.engine import SIZE, run
+from tests.infra.uploads import Edge
+
+PROJECT = "sluice-infra"
+RUNNING = ("nginx", "web_app", "reconcile", "uploads", "control")
+
+
+def compose(*arguments: str, seconds: float = 900, check: bool = True) -> str:
+    command = ("docker-compose", "--project-name", PROJECT, *arguments)
+    return run(*command, seconds=seconds, check=check, cwd=ROOT).stdout
+
+
+def manage(*arguments: str, env: dict[str, str] | None = None) -> str:
+    options = [part for name, value in (env or {}).items() for part in ("-e", f"{name}={value}")]
+    return compose("exec", "-T", *options, "web_app", "python3", "web_app/manage.py", *arguments)
+
+
+def container(service: str) -> dict:
+    return json.loads(run("docker", "inspect", compose("ps", "--quiet", service).strip()).stdout)[0]
+
+
+@pytest.fixture(scope="module")
+def edge(docker, tmp_path_factory):
+    compose("down", "--volumes", "--remove-orphans")
+    compose("build", "--quiet")
+    compose("up", "--detach")
+    try:
+        _until_healthy()
+        user = {"USERNAME": "operator", "PASSWORD": "long enough for a trial", "EMAIL": "operator@example.org"}
+        manage("createsuperuser", "--noinput", env={f"DJANGO_SUPERUSER_{name}": value for name, value in user.items()})
+        manage("create_collection", "demo", "--title", "Demo", "--member", "operator")
+        ca = tmp_path_factory.mktemp("edge") / "ca.crt"
+        ca.write_text(compose("exec", "-T", "nginx", "cat", "/etc/sluice/edge-ca.crt"))
+        yield Edge("https://localhost:8443", ca, manage("create_api_key", "operator", "--label", "infra").split()[-1])
+    finally:
+        compose("down", "--volumes")
+
+
+def _until_healthy() -> None:
+    """compose 1.29 has no --wait."""
+    names = [compose("ps", "--quiet", name).strip() for name in RUNNING if name != "reconcile"]
+    for name in names:
+        run("timeout", "90", "sh", "-c", f"until docker inspect -f '{{{{.State.Health.Status}}}}' {name} | grep -qx healthy; do sleep 1; done")
+
+
+@pytest.fixture(scope="module")
+def upload(edge, big_file):
+    status, upload = edge.put("demo", big_file[0])
+    assert status == 201, upload
+    return upload
+
+
+def test_a_file_of_327_mib_arrives_and_its_receipt_verifies(edge, upload, big_file):
+    claims = edge.receipt(upload)
+    assert (claims["size"], claims["sha256"]) == (SIZE, big_file[1])
+    stored = compose("exec", "-T", "control", "sh", "-c", f"sha256sum /srv/nas/collections/demo/*/*/{upload['upload_id']}/scan.bin")
+    assert stored.split()[0] == big_file[1]
+
+
+@pytest.mark.parametrize("service", RUNNING)
+def test_a_container_can_do_nothing_but_its_work(edge, service):
+    found = container(service)
+    host = found["HostConfig"]
+    assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and "no-new-privileges:true" in host["SecurityOpt"]
+    assert host["MemorySwap"] == host["Memory"] > 0 and host["PidsLimit"] > 0
+    assert {limit["Name"]: limit["Hard"] for limit in host["Ulimits"]} == {"core": 0}
+    status = compose("exec", "-T", service, "cat", "/proc/1/status")
+    fields = dict(line.split(":\t", 1) for line in status.splitlines() if ":\t" in line)
+    assert "0" not in fields["Uid"].split()
+    assert (fields["CapEff"], fields["CapBnd"], fields["NoNewPrivs"]) == ("0" * 16, "0" * 16, "1")
+    refused = "touch /probe /opt/sluice/probe /tmp/probe /var/tmp/probe /etc/sluice/probe"
+    assert compose("exec", "-T", service, "sh", "-c", f"{refused} 2>&1 || true").count("Read-only file system") == 5
+
+
+def test_nginx_can_write_nowhere_that_would_hold_a_body(edge):
+    """Every file system that is mounted for writing, and how many KiB it takes."""
+    mounts = compose("exec", "-T", "nginx", "cat", "/proc/self/mounts").splitlines()
+    writable = {}
+    for _device, place, kind, options, *_ in map(str.split, mounts):
+        if "rw" in options.split(",") and kind not in ("proc", "sysfs", "cgroup", "cgroup2", "devpts", "mqueue"):
+            writable[place] = kind
+    # /dev is docker's own, root's, and holds devices: another user finds no folder there to write into.
+    assert set(writable) <= {"/dev", "/dev/shm", "/opt/sluice/nginx/run", "/run/sluice", "/etc/hosts", "/etc/hostname", "/etc/resolv.conf"}
+    sizes = compose("exec", "-T", "nginx", "df", "--output=target,size", "/dev/shm", "/opt/sluice/nginx/run")
+    assert {line.split()[1] for line in sizes.splitlines()[1:]} == {"64"}
+    refused = compose("exec", "-T", "nginx", "sh", "-c", "touch /dev/probe /run/sluice/probe 2>&1 || true")
+    assert refused.count("cannot touch") == 2
+
+
+def test_the_nas_is_mounted_on_the_services_tier_alone(edge):
+    volume = f"{PROJECT}_nas"
+    having = {name for name in RUNNING if volume in [mount.get("Name") for mount in container(name)["Mounts"]]}
+    assert having == {"uploads", "control"}
+
+
+def test_only_nginx_has_a_published_port_and_the_services_tier_answers_nobody_else(edge):
+    published = {name for name in RUNNING if any(container(name)["NetworkSettings"]["Ports"].values())}
+    assert published == {"nginx"}
+    addresses = [container(name)["NetworkSettings"]["Networks"][f"{PROJECT}_link"]["IPAddress"] for name in ("uploads", "control")]
+    tried = " ".join(f"https://{address}:{port}/" for address, port in zip(addresses, (8001, 8002), strict=True))
+    ask = f"for url in {tried}; do curl -sk -m 3 -o /dev/null $url; echo $?; done"
+    inside = compose("exec", "-T", "web_app", "sh", "-c", ask).split()
+    assert not {"7", "28"} & set(inside), "they are reachable where they should be: refused by TLS, not by the network"
+    third = ("docker", "run", "--rm", "--network", f"{PROJECT}_edge", "--entrypoint", "sh", "sluice-nginx", "-c", ask)
+    assert run(*third).stdout.split() == ["28", "28"]
+
+
+def test_down_and_up_again_keeps_everything(edge, upload, big_file):
+    compose("down")
+    compose("up", "--detach")
+    _until_healthy()
+    status, grant = edge.api(f"/api/v1/uploads/{edge.receipt(upload)['grant']}")
+    assert (status, grant["state"]) == (200, "complete")
+    stored = compose("exec", "-T", "control", "sh", "-c", f"sha256sum /srv/nas/collections/demo/*/*/{upload['upload_id']}/scan.bin")
+    assert stored.split()[0] == big_file[1]
+    status, another = edge.put("demo", ROOT / "README.md")
+    assert status == 201 and edge.receipt(another)["size"] == (ROOT / "README.md").stat().st_size
