@@ -1,4 +1,4 @@
-"""`./run wheelhouse`: the locked packages of both tiers as files, for hosts that reach no package index.
+"""`./run wheelhouse`: the locked packages of both tiers in one file, for hosts that reach no package index.
 
 For Debian 13: its Python, on the processor of this machine. The locks' hashes are checked again where they are installed.
 """
@@ -6,6 +6,7 @@ For Debian 13: its Python, on the processor of this machine. The locks' hashes a
 import platform
 import subprocess
 import sys
+import tarfile
 
 from dev.paths import ROOT, STATE
 
@@ -13,6 +14,7 @@ PYTHON = "3.13"
 # glibc 2.41 runs what was built for any older one.
 GLIBC = ("2_17", "2_28", "2_34")
 WHEELHOUSE = STATE / "wheelhouse"
+PACKED = STATE / "wheelhouse.tar"
 
 
 def main() -> int:
@@ -25,5 +27,9 @@ def main() -> int:
         done = subprocess.run([*command, "--requirement", str(ROOT / app / "requirements.txt")], check=False)
         if done.returncode:
             return done.returncode
-    print(f"{len(list(WHEELHOUSE.glob('*.whl')))} packages in {WHEELHOUSE.relative_to(ROOT)}")
+    packages = sorted(WHEELHOUSE.glob("*.whl"))
+    with tarfile.open(PACKED, "w") as packed:
+        for package in packages:
+            packed.add(package, f"wheelhouse/{package.name}")
+    print(f"{len(packages)} packages in {PACKED.relative_to(ROOT)}")
     return 0
