@@ -17,6 +17,15 @@ PUBLIC_NAME = "upload.sluice.test"
 NAS = "/srv/sluice/nas"
 EXPORT = "/export/sluice"  # stands in for the NAS: mounted from outside, survives a reboot
 ENTER = ("--cap-add", "SYS_ADMIN", "--cap-add", "SYS_PTRACE", "--cap-add", "NET_ADMIN", "--cap-add", "LINUX_IMMUTABLE")
+SHARED_MOUNTS = """[Unit]
+DefaultDependencies=no
+Before=sysinit.target
+[Service]
+Type=oneshot
+ExecStart=mount --make-rshared /
+[Install]
+WantedBy=sysinit.target
+"""
 
 
 @dataclasses.dataclass
@@ -38,13 +47,17 @@ class Hosts:
                 *("--network", NETWORK, "--ip", address, HOST),
             )
             self.booted(tier)
+            self.share_mounts(tier)
         self.sh("services", f"install -d -o 10003 -g 10003 -m 0750 {EXPORT}")
         self._inventory()
 
     def booted(self, tier: str) -> None:
-        """Mounts are private in a container; on a host they are shared, and units count on that."""
         self.sh(tier, "until systemctl is-system-running | grep -qE 'running|degraded'; do sleep 1; done", seconds=120)
-        self.sh(tier, "mount --make-rshared /")
+
+    def share_mounts(self, tier: str) -> None:
+        """systemd shares its mounts at boot, and LoadCredential counts on that; in a container it leaves them private."""
+        path = "/etc/systemd/system/shared-mounts.service"
+        self.sh(tier, f"cat > {path} <<'END'\n{SHARED_MOUNTS}END\nsystemctl enable --now shared-mounts.service")
 
     def reboot(self, tier: str) -> None:
         run("docker", "restart", "--time", "30", self.name(tier))
