@@ -192,9 +192,11 @@ def test_another_instance_takes_over_and_the_old_one_finishes_its_body(hosts, ed
     (old,) = (unit for unit in units(hosts, "services") if unit.startswith("sluice-uploads@"))
     status, grant = edge.api("/api/v1/uploads", {"collection": "demo"})
     assert status == 201
-    command = ["curl", "-q", "-s", "--cacert", str(edge.ca), *edge.resolve, "--limit-rate", "512K", "-w", "%{http_code}", "-o", "/dev/null"]
+    command = ["curl", "-q", "-s", "--cacert", str(edge.ca), *edge.resolve, "--limit-rate", "1M", "-w", "%{http_code}", "-o", "/dev/null"]
     command += ["-H", f"Authorization: Bearer {grant['token']}", "-H", 'Content-Disposition: attachment; filename="slow.bin"']
     slow = subprocess.Popen([*command, "-T", str(big_file[0]), edge.url + "/u"], stdout=subprocess.PIPE, text=True)
+    # What settles abandoned uploads must see that this one is not.
+    hosts.sh("services", "systemctl start sluice-services-task@recover.service; sluice-services recover")
     hosts.playbook("--extra-vars", "services_app_max_concurrent=33")
     assert slow.poll() is None, "the upload runs on while the new instance is there"
     assert edge.put("demo", ROOT / "README.md")[0] == 201
