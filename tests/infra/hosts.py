@@ -67,7 +67,7 @@ class Hosts:
         return run("docker", "exec", self.name(tier), "sh", "-c", line, check=check, seconds=seconds).stdout
 
     def playbook(self, *arguments: str) -> str:
-        inventory = self.folder / "inventory"
+        inventory = self.folder / "inventory/hosts.yml"
         env = ("env", "ANSIBLE_FORCE_COLOR=0", "ANSIBLE_NOCOLOR=1", "LC_ALL=C.UTF-8")
         command = (*env, "ansible-playbook", "-i", str(inventory), "site.yml", *arguments)
         return run(*command, seconds=1500, cwd=ROOT / "ansible").stdout
