@@ -34,7 +34,7 @@ class RemoteStorageDriver:
 
     def exists(self, upload_id: uuid.UUID) -> bool:
         try:
-            self._api.ask("HEAD", f"objects/{upload_id}")
+            self.metadata(upload_id)
         except ObjectUnknown:
             return False
         return True

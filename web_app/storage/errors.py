@@ -5,7 +5,7 @@ StorageError
 │   └── StorageFailing      an answer that says that it failed (5xx, 429): perhaps of this one object alone
 ├── StorageRefused          it does not accept our certificate or key: a fault of configuration
 ├── StorageAnswerBad        an answer that this API does not have
-└── ObjectUnknown           404
+└── ObjectUnknown           404 `upload_unknown`; any other 404 is a bad answer
 """
 
 

@@ -37,7 +37,7 @@ class InternalApi:
         self._headers = {"Host": name, "Authorization": f"Bearer {api_key}", "Accept": "application/json"}
 
     def ask(self, method: str, path: str, query: dict[str, str] | None = None) -> dict | None:
-        """The answer's JSON object, or None for 204 and HEAD. Raises a StorageError."""
+        """The answer's JSON object, or None for 204. Raises a StorageError."""
         try:
             response = self._pool.request(
                 method,
@@ -54,14 +54,13 @@ class InternalApi:
                 response.release_conn()
         except urllib3.exceptions.HTTPError as exc:
             raise StorageUnreachable from exc
-        _raise_for(response.status)
-        if response.status == 204 or method == "HEAD":
-            return None
-        return _json_object(content)
+        _raise_for(response.status, content)
+        return None if response.status == 204 else _json_object(content)
 
 
-def _raise_for(status: int) -> None:
-    if status == 404:
+def _raise_for(status: int, content: bytes) -> None:
+    # Only in the services tier's own words: anybody else answers 404 as well, and grants would expire for a wrong SERVICES_URL.
+    if status == 404 and _json_object(content).get("code") == "upload_unknown":
         raise ObjectUnknown
     if status in (401, 403):
         raise StorageRefused
