@@ -44,11 +44,12 @@ class NewUpload:
     concat: str = ""
 
 
-def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, list[uuid.UUID]]:
+def create(claims: Claims, new: NewUpload, *, receiving: bool, makes_room: bool = False) -> tuple[Upload, list[uuid.UUID]]:
     """Take a slot of the grant for one upload; with `receiving` the request goes on to send its first bytes.
 
     Rivals take turns; the UNIQUE constraint holds even if they did not. Where every slot is taken, the oldest upload that
-    waits gives way: its sender begins anew. Returns the upload and the ids of those that gave way, whose staged bytes the caller discards.
+    waits gives way: its sender begins anew. While the new one may still be refused it only stands aside, unless it `makes_room`.
+    Returns the upload and the ids of those that gave way for good, whose staged bytes the caller discards.
     Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy; TooLarge where all parts of the grant would be.
     """
     now, digests = leases.now(), {check.kind: check.digest.hex() for check in new.digests}
@@ -57,11 +58,13 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
     try:
         with transaction.atomic():
             turns.take(turns.Turn.GRANT, claims.jti)
-            slot, gave_way = None, []
+            slot, gave_way, supersedes = None, [], None
             if new.concat == "partial":
                 policies.check_parts(claims, new.length)
             else:
                 slot, gave_way = policies.slot_for(claims, settled=True)
+                if gave_way and receiving and not makes_room:
+                    supersedes = _aside(gave_way.pop())
                 for waiting in gave_way:
                     abort(waiting, errors.Superseded.code)
             grant = _grant(claims)
@@ -71,6 +74,7 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool) -> tuple[Upload, 
             upload = Upload.objects.create(
                 grant=grant,
                 slot=slot,
+                supersedes=supersedes,
                 protocol=new.protocol,
                 expires_at=now + idle_life(),
                 length=new.length,
@@ -115,11 +119,16 @@ def keep_type(upload: Upload, media_type: str) -> None:
 def wait(upload: Upload, *, problem: str = "", **safe) -> None:
     """The request has ended before the upload did: its sender may go on at the offset. `safe` as in checkpoint.
 
-    Raises LeaseLost.
+    One that brought nothing, and for which another one stands aside, is aborted instead. Raises LeaseLost.
     """
     ended = leases.let_go()
     expires_at = ended["lease_until"] + idle_life()
-    _move(upload, State.WAITING, owner="", expires_at=expires_at, problem=problem, **ended, **safe)
+    with transaction.atomic():
+        if not safe.get("offset", upload.offset) and _stands_aside_for(upload):
+            abort(upload, problem or errors.BodyCutOff.code)
+            return
+        _move(upload, State.WAITING, owner="", expires_at=expires_at, problem=problem, **ended, **safe)
+        _supersede(upload)
 
 
 def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
@@ -135,6 +144,7 @@ def complete(upload: Upload, name: str = "") -> None:
     durable_at, safe_name = timezone.now(), name.rpartition("/")[2] or upload.safe_name
     with transaction.atomic():
         _move(upload, State.COMMITTED, durable_at=durable_at, safe_name=safe_name, problem="")
+        _supersede(upload)
         facts = {"size": upload.size, "sha256": upload.sha256, "collection": upload.grant.collection}
         entry = record.append("committed", upload_id=upload.id, grant_id=upload.grant_id, at=durable_at, facts=facts)
         upload.receipt = issuer().issue(
@@ -156,11 +166,15 @@ def complete(upload: Upload, name: str = "") -> None:
 
 
 def abort(upload: Upload, code: str) -> None:
-    """Nothing of it is visible or will be; the grant is free again. Raises LeaseLost."""
+    """Nothing of it is visible or will be; the grant is free again, for the one that stood aside first. Raises LeaseLost."""
+    slot = upload.slot
     with transaction.atomic():
-        _move(upload, State.ABORTED, slot=None, problem=code)
+        _end(upload, code)
         Grant.objects.filter(id=upload.grant_id).update(last_refusal=code)
-        record.append("aborted", upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts={"code": code})
+        if code == errors.NoSpace.code:
+            _supersede(upload)  # its sender began anew, and there is no room for both
+        elif aside := _stands_aside_for(upload):
+            Upload.objects.filter(id=aside.id, state=State.WAITING).update(slot=slot)
 
 
 def mark_deleted(upload: Upload) -> None:
@@ -208,6 +222,31 @@ def _grant(claims: Claims) -> Grant:
         },
     )
     return grant
+
+
+def _aside(waiting: Upload) -> uuid.UUID:
+    """Make an upload that waits stand aside. Raises LeaseLost when its sender was quicker."""
+    same = Upload.objects.filter(id=waiting.id, generation=waiting.generation, state=State.WAITING)
+    if not same.update(slot=None):
+        raise LeaseLost
+    return waiting.id
+
+
+def _stands_aside_for(upload: Upload) -> Upload | None:
+    if upload.supersedes is None:
+        return None
+    return Upload.objects.filter(id=upload.supersedes, state=State.WAITING, slot=None).first()
+
+
+def _supersede(upload: Upload) -> None:
+    """It cannot be refused any more, so nobody has to stand aside for it."""
+    if aside := _stands_aside_for(upload):
+        _end(aside, errors.Superseded.code)
+
+
+def _end(upload: Upload, code: str) -> None:
+    _move(upload, State.ABORTED, slot=None, problem=code)
+    record.append("aborted", upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts={"code": code})
 
 
 def _update(upload: Upload, **fields) -> None:

@@ -39,10 +39,10 @@ def begin(request):
         request.upload_id = upload.id
         return _go_on(request, upload, claims, rest.offset, whole.rest(meta, upload), status=201)
     new, append = _parsed(request)
-    policies.may_upload(claims, new.length, part=new.concat == "partial")
+    makes_room = policies.may_upload(claims, new.length, part=new.concat == "partial")
     unsettled = recover.settle_stale_uploads_of(claims.jti)
     try:
-        upload = _begin(request, claims, new, append)
+        upload = _begin(request, claims, new, append, makes_room)
     except errors.UploadInProgress as exc:
         if unsettled:  # whose place it would have been
             raise unsettled[0] from exc
@@ -50,13 +50,13 @@ def begin(request):
     return _answer(request, upload, claims, status=201)
 
 
-def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> Upload:
+def _begin(request, claims: Claims, new: actions.NewUpload, append: Append, makes_room: bool) -> Upload:
     size = _body_size(request.META)
     if new.concat.startswith("final;"):
         if size != 0:
             raise errors.RequestMalformed
         _compare_with_nothing(append)
-        upload = concat.create_final(claims, new, _base(request.META))
+        upload = concat.create_final(claims, new, _base(request.META), makes_room)
         request.upload_id = upload.id
         return upload
     if size != 0 and new.protocol == Protocol.TUS:
@@ -64,7 +64,7 @@ def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> U
     if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
         raise errors.TooLarge
     receiving = size != 0 or append.final or new.length == 0 or append.is_held_back
-    upload, gave_way = actions.create(claims, new, receiving=receiving)
+    upload, gave_way = actions.create(claims, new, receiving=receiving, makes_room=makes_room)
     request.upload_id = upload.id
     for waiting in gave_way:
         with tidying(waiting):
@@ -77,6 +77,8 @@ def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> U
             with tidying(upload.id):
                 ends.give_up(upload, exc.code)
             raise
+        finally:
+            ends.discard_superseded(upload)
     return upload
 
 

@@ -30,12 +30,14 @@ class Upload(models.Model):
     """One upload under a grant.
 
     `slot` numbers the objects that a grant allows; it is held from created to committed and given back on abort. The
-    UNIQUE constraint over it is what makes a token single use. Parts of a concatenation hold none.
+    UNIQUE constraint over it is what makes a token single use. Parts of a concatenation hold none, and neither does an upload that
+    waits while a newer one has its slot: it stands aside until that one cannot be refused any more (`supersedes`).
     """
 
     id = models.UUIDField(primary_key=True, default=uuid7)
     grant = models.ForeignKey(Grant, on_delete=models.PROTECT, related_name="uploads")
     slot = models.PositiveIntegerField(null=True)
+    supersedes = models.UUIDField(null=True, help_text="the upload that had its slot, and gets it back if this one is refused")
     protocol = models.CharField(max_length=5, choices=Protocol)
     state = models.CharField(max_length=10, default=State.WAITING, choices=[(s, s) for s in State])
 
@@ -86,3 +88,8 @@ class Upload(models.Model):
             models.Index(fields=["state", "lease_until"], name="running_uploads"),
             models.Index(fields=["owner", "state"], name="uploads_of_a_process"),
         ]
+
+    @property
+    def stands_aside(self) -> bool:
+        """Whether it waits for what becomes of a newer one, and nobody may go on with it meanwhile."""
+        return self.state == State.WAITING and self.slot is None and self.concat != "partial"

@@ -23,10 +23,11 @@ MAX_PARTS = 256
 _UNDER_WAY_FOR = timedelta(seconds=60)
 
 
-def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> None:
+def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> bool:
     """Raise the Problem that an upload of `length` bytes (None: not known yet) under these claims meets, if any.
 
-    With `part` it is one part of a concatenation, which needs no slot and has a length of its own.
+    Returns whether there is only room for it once what gives way for it is gone. With `part` it is one part of a concatenation,
+    which needs no slot and has a length of its own.
 
     Asked again inside the transaction that claims the grant, where the answer counts. Raises TokenStartBy too.
     """
@@ -43,7 +44,7 @@ def may_upload(claims: Claims, length: int | None, *, part: bool = False) -> Non
         current_store().check(claims.collection, makes_room=bool(gives_way))
         if not current_store().has_collection(claims.collection):
             raise errors.CollectionUnknown
-        _check_space(length or 0, freed=gives_way)
+        return _check_space(length or 0, freed=gives_way)
     except StoreError as exc:
         raise errors.of_store(exc) from exc
 
@@ -53,6 +54,8 @@ def may_append(upload: Upload, size: int | None, *, others: int | None = None) -
 
     `others` is how many uploads this process receives besides; by default those of all processes are counted.
     """
+    if upload.stands_aside:
+        raise errors.UploadInProgress
     if others is None:
         others = leases.count_receiving(besides=upload.id)
     _check_admission(others)
@@ -88,7 +91,7 @@ def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
             raise errors.of_ended(upload)
     of_grant = Upload.objects.filter(state__in=(State.WAITING, *RUNNING), grant_id=claims.jti, concat="")
     of_grant = of_grant if claims.upload_id is None else of_grant.filter(id=claims.upload_id)
-    uploads = [upload for upload in of_grant if not leases.has_expired(upload)]
+    uploads = [upload for upload in of_grant if not upload.stands_aside and not leases.has_expired(upload)]
     if not uploads:
         may_upload(claims, length)
         raise errors.WrongOffset(0, offset)
@@ -140,24 +143,26 @@ def _check_admission(others: int) -> None:
         raise errors.Busy
 
 
-def _check_space(size: int, *, freed: list[Upload] = (), younger_than: Upload | None = None) -> None:
-    """Raises NoSpace where `size` more bytes would leave too little for what older uploads under way have announced.
+def _check_space(size: int, *, freed: list[Upload] = (), younger_than: Upload | None = None) -> bool:
+    """Whether there is only room once those in `freed` are gone. Raises NoSpace where `size` more bytes would leave too little for
+    what older uploads under way have announced.
 
     The older one goes first, so that of several which together do not fit some come to their end; left alone each would fill the
     store a little, and none could go on. By default all are older. `freed` give way to this request, so theirs is room.
     """
     store = current_store()
     room = store.free_bytes() - settings.UPLOAD_SPACE_RESERVE - size
-    if room < 0:
+    if makes_room := room < 0:
         room += sum(store.staged_size(upload.id) or 0 for upload in freed)
     under_way = _under_way(younger_than, freed)
     missing = [upload.length - upload.offset for upload in under_way]
     if room >= sum(missing):
-        return
+        return makes_room
     # More exactly: since the last checkpoint some of that has come in, and is no longer free.
     missing = [upload.length - max(upload.offset, store.staged_size(upload.id) or 0) for upload in under_way]
     if room < sum(missing):
         raise errors.NoSpace
+    return makes_room
 
 
 def _under_way(younger_than: Upload | None, besides: list[Upload]) -> list[Upload]:

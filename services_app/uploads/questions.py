@@ -76,7 +76,7 @@ def _standing(upload: Upload) -> Upload:
     stays true. Raises UploadInProgress, or the Problem of an upload that has ended.
     """
     upload = takeover.interrupt(upload.id)
-    if upload.state in RUNNING:
+    if upload.state in RUNNING or upload.stands_aside:
         raise errors.UploadInProgress
     if upload.state == State.WAITING and _are_bytes_lost(upload):
         with contextlib.suppress(actions.LeaseLost):

@@ -76,12 +76,22 @@ class AnyOrder(RuleBasedStateMachine):
     @precondition(lambda self: self.token == self.first_token and not self.is_stored)
     @rule(count=COUNTS, hang=st.booleans())
     def put_again(self, count, hang):
-        """It supersedes an upload that waits; one that is being sent stands in its way."""
+        """An upload that waits stands aside for it, and is superseded if anything of it was kept; else it goes on."""
         before = self._settled()
+        stood = self.upload, self.began_as, self.promised, self.sent
         self._put(count, hang=hang)
         assert before != self.upload
-        status, _, _ = self._ask("HEAD", f"/u/{before}", {})
-        assert status == 410
+        if hang:
+            assert self._head(before, once=True)[0] == 423
+        status, told, _ = self._head(self.upload)
+        if status == 200:
+            self._is_told(int(told["Upload-Offset"]))
+            assert self._head(before, once=True)[0] == 410
+        else:
+            assert status == 410
+            self.earlier[-1] = self.upload
+            self.upload, self.began_as, self.promised, self.sent = stood
+            assert self._settled() == before
 
     # -- going on ------------------------------------------------------------------------------------------
 
@@ -205,7 +215,8 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _newer_upload(self) -> str | None:
         uploads = json.loads(self._ask("GET", "/u", {}, token=self.first_token)[2])["uploads"]
-        return uploads[-1]["upload_id"] if uploads and uploads[-1]["upload_id"] != self.upload else None
+        newest = uploads[-1]["upload_id"] if uploads else self.upload
+        return None if newest in (self.upload, *self.earlier) else newest
 
     def _is_now(self, upload_id: str, began_as: str) -> None:
         if self.upload is not None:
@@ -244,11 +255,15 @@ class AnyOrder(RuleBasedStateMachine):
 
     def _settled(self) -> str:
         """After HEAD nobody is sending any more. Returns the upload's id."""
-        status, told, _ = self._patient("HEAD", f"/u/{self.upload}", {})
+        status, told, _ = self._head(self.upload)
         assert status == 200, status
         self._is_told(int(told["Upload-Offset"]))
         self.is_stored = told["Upload-Complete"] == "?1"
         return self.upload
+
+    def _head(self, upload: str, *, once: bool = False):
+        """Whatever began it: an upload by tus wants its version, and the others do not mind it."""
+        return (self._ask if once else self._patient)("HEAD", f"/u/{upload}", {"Tus-Resumable": "1.0.0"})
 
     def _patient(self, method: str, path: str, fields: dict, body: bytes = b""):
         """As a client does that is told to come back (423). Whatever answers, older requests have been taken over."""

@@ -16,8 +16,9 @@ from . import ends
 from .receive import check_whole, commit
 
 
-def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
-    """Put the finished parts that `new.concat` names together, in that order, and commit the result. `base`: see tus.part_ids.
+def create_final(claims: Claims, new: actions.NewUpload, base: str, makes_room: bool = False) -> Upload:
+    """Put the finished parts that `new.concat` names together, in that order, and commit the result. `base`: see tus.part_ids;
+    `makes_room`: see actions.create.
 
     Parts may be used again, and are removed once they expire. Raises RequestMalformed for a part that is unknown, of
     another token, no part, or not finished, and whatever a commit raises.
@@ -25,7 +26,7 @@ def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
     parts = [_part(claims, part_id) for part_id in tus.part_ids(new.concat, base)]
     length = sum(part.offset for part in parts)
     policies.check_length(claims, length)
-    upload, gave_way = actions.create(claims, new, receiving=True)
+    upload, gave_way = actions.create(claims, new, receiving=True, makes_room=makes_room)
     store = current_store()
     try:
         for waiting in gave_way:
@@ -46,6 +47,8 @@ def create_final(claims: Claims, new: actions.NewUpload, base: str) -> Upload:
         if told is exc:
             raise
         raise told from exc
+    finally:
+        ends.discard_superseded(upload)
     return upload
 
 

@@ -123,6 +123,15 @@ def give_up(upload: Upload, code: str) -> None:
     current_store().discard(upload.id)
 
 
+def discard_superseded(upload: Upload) -> None:
+    """Remove the bytes of the one that stood aside for this, if it has ended now. Never raises: `recover` finds what stays."""
+    if upload.supersedes is None:
+        return
+    with tidying(upload.supersedes):
+        if Upload.objects.filter(id=upload.supersedes, state=State.ABORTED).exists():
+            current_store().discard(upload.supersedes)
+
+
 def _release(upload: Upload, code: str) -> None:
     actions.release(upload)
 

@@ -35,6 +35,7 @@ def seize(upload: Upload, retrievals: int | None = None) -> Upload:
     request does not let go, or a newer one came), the Problem of an upload that has ended, UploadUnknown, or StoreUnavailable.
     """
     _check_order(upload, retrievals)
+    _check_place(upload)
     # Mostly nobody else is about: one statement, and what was read is true still. Every writer leaves another generation.
     seen = {"contender": upload.contender, "generation": upload.generation}
     if upload.state == State.WAITING and _take(upload, upload.contender + 1, seen):
@@ -46,6 +47,7 @@ def seize(upload: Upload, retrievals: int | None = None) -> Upload:
         if upload.contender != mine:
             raise errors.UploadInProgress
         _check_order(upload, retrievals)
+        _check_place(upload)
         if upload.state == State.WAITING and _take(upload, mine, {"contender": mine, "generation": upload.generation}):
             return upload
         _make_it_let_go(upload)
@@ -81,7 +83,7 @@ def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
         "owner": leases.owner(),
         **leases.held(),
     }
-    seen = {**seen, "retrievals": upload.retrievals}
+    seen = {**seen, "retrievals": upload.retrievals, "slot": upload.slot}
     if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
         return False
     for name, value in ours.items():
@@ -92,6 +94,12 @@ def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
 def _check_order(upload: Upload, retrievals: int | None) -> None:
     """Raises UploadInProgress for a request that is older than the last offset retrieval."""
     if retrievals not in (None, upload.retrievals):
+        raise errors.UploadInProgress
+
+
+def _check_place(upload: Upload) -> None:
+    """Raises UploadInProgress for one that stands aside: two that both go on could become two objects of one slot."""
+    if upload.stands_aside:
         raise errors.UploadInProgress
 
 
