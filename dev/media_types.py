@@ -38,10 +38,17 @@ these names, and without a name lists them all.
 - A **table** (`text/csv`) is one by its shape: nearly every row has several cells. Between them stand commas,
   semicolons or bars; with tabs it is `text/tab-separated-values`. Names of columns alone will do, rows may differ in
   length, cells may hold line breaks, and a few lines may stand above it. One column of single words under a name is a
-  table too; a single word is not.
+  table too; a single word is not. Where blanks follow the commas, as in prose, the rows have to agree in length and
+  must not read as sentences. Logs, settings and what laboratory devices send (ASTM) are `text/plain`.
 - **Text** may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark (UTF-32 only with), or any 8-bit
   encoding. A Ctrl-Z at its end is part of it, and so is a stray control character: one, or one in a thousand.
-- **JSON** and **XML** are judged by as much as the first 64 KiB show.
+  UTF-16 without its mark is known by what all scripts share: line ends, blanks, commas, digits. A text with hardly any
+  of these, as a single word may be, needs the mark.
+- **JSON** and **XML** are judged by as much as the first 64 KiB show. A word in angle brackets makes no XML: it takes a
+  declaration, an attribute, or an element that is closed. With a declaration no name of an element but `html` makes a
+  page.
+- **DICOM** may lack its preamble; without the file meta information as well it is known by its first elements, unless
+  it is deflated.
 - A **ZIP** is an Office or OpenDocument file if the parts that these consist of are found in it. Names alone are no
   evidence: then it is `application/zip`.
 - **Compressed** data are what they are compressed with: `.nii.gz`, `.vcf.gz` and BAM are `application/gzip`. R data

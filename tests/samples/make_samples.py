@@ -39,7 +39,12 @@ import xlwt
 from Bio import bgzf
 from PIL import Image
 from pydicom.dataset import FileMetaDataset
-from pydicom.uid import ExplicitVRLittleEndian, ImplicitVRLittleEndian
+from pydicom.uid import (
+    DeflatedExplicitVRLittleEndian,
+    ExplicitVRBigEndian,
+    ExplicitVRLittleEndian,
+    ImplicitVRLittleEndian,
+)
 
 ROWS = 4000
 FRAME = pd.DataFrame(
@@ -130,7 +135,12 @@ def columns_and_arrays(folder: Path) -> None:
 
 
 def images(folder: Path) -> None:
-    for name, syntax in (("explicit", ExplicitVRLittleEndian), ("implicit", ImplicitVRLittleEndian)):
+    for name, syntax in (
+        ("explicit", ExplicitVRLittleEndian),
+        ("implicit", ImplicitVRLittleEndian),
+        ("deflated", DeflatedExplicitVRLittleEndian),
+        ("big-endian", ExplicitVRBigEndian),
+    ):
         scan = pydicom.Dataset()
         scan.SOPClassUID, scan.SOPInstanceUID, scan.Modality = "1.2.840.10008.5.1.4.1.1.4", "1.2.3", "MR"
         scan.PatientID, scan.StudyDate, scan.Rows, scan.Columns = "P00001", "20260101", 2, 12
@@ -139,10 +149,13 @@ def images(folder: Path) -> None:
         scan.file_meta.MediaStorageSOPClassUID, scan.file_meta.MediaStorageSOPInstanceUID = scan.SOPClassUID, "1.2.3"
         pydicom.dcmwrite(folder / f"{name}.dcm", scan, enforce_file_format=True)
         (folder / f"{name}-no-preamble.dcm").write_bytes((folder / f"{name}.dcm").read_bytes()[132:])
-        bare = io.BytesIO()
-        pydicom.dcmwrite(bare, scan, implicit_vr=name == "implicit", little_endian=True)
-        raw = bare.getvalue()
-        (folder / f"{name}-bare.dcm").write_bytes(raw[raw.index(b"\x08\x00\x16\x00") :])
+        (folder / f"{name}-no-length.dcm").write_bytes((folder / f"{name}.dcm").read_bytes()[144:])
+        if name != "deflated":  # of which nothing can be known without its syntax
+            little, bare = name != "big-endian", io.BytesIO()
+            pydicom.dcmwrite(bare, scan, implicit_vr=name == "implicit", little_endian=little)
+            raw = bare.getvalue()
+            begins = raw.index(b"\x08\x00\x16\x00" if little else b"\x00\x08\x00\x16")
+            (folder / f"{name}-bare.dcm").write_bytes(raw[begins:])
     for name, kind in (("1", nibabel.Nifti1Image), ("2", nibabel.Nifti2Image)):
         nibabel.save(kind(CUBE, np.eye(4)), folder / f"{name}.nii")
     nibabel.save(nibabel.Nifti1Pair(CUBE, np.eye(4)), folder / "pair.img")

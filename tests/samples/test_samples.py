@@ -21,7 +21,10 @@ ENDINGS = {
     "application/x-netcdf": "x.nc",
     "application/x-numpy-data": "x.npy",
     "application/vnd.sqlite3": "x.sqlite3",
-    "application/dicom": "explicit.dcm implicit.dcm explicit-no-preamble.dcm implicit-no-preamble.dcm explicit-bare.dcm implicit-bare.dcm",
+    "application/dicom": "explicit.dcm explicit-no-preamble.dcm explicit-no-length.dcm explicit-bare.dcm "
+    "implicit.dcm implicit-no-preamble.dcm implicit-no-length.dcm implicit-bare.dcm "
+    "deflated.dcm deflated-no-preamble.dcm deflated-no-length.dcm "
+    "big-endian.dcm big-endian-no-preamble.dcm big-endian-no-length.dcm big-endian-bare.dcm",
     "application/x-nifti": "1.nii 2.nii pair.hdr",
     "application/x-nrrd": "x.nrrd",
     "application/x-edf": "x.edf",

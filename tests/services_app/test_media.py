@@ -1,6 +1,8 @@
 """Which type a file is, and whether a list takes it. Files made by other people's libraries are judged in tests/samples."""
 
 import json
+import random
+import struct
 import threading
 import time
 import zlib
@@ -44,6 +46,12 @@ def first(content: bytes) -> str:
         (b"-----BEGIN PGP MESSAGE-----\n\nwcBMA\n", "application/pgp-encrypted"),
         (b'{"id": "1", "resourceType": "Patient"}', "application/fhir+json"),
         (b'{"notes": [], "of": {"resourceType": "Patient"}}', "application/json"),
+        (
+            b'{"entry": [{"a": "{"}, {"resourceType": "Patient"}], "id": 1, "resourceType": "Bundle"}',
+            "application/fhir+json",
+        ),
+        (b'{"a": "resourceType", "resourceType": {"x": "Bundle"}}', "application/json"),
+        (b'["resourceType", {"x": "Bundle"}]', "application/json"),
         (b"{\\rtf1\\ansi x}", "application/rtf"),
         (
             b"\xe9\x01\x02\x03" + bytes(range(256)),
@@ -51,12 +59,25 @@ def first(content: bytes) -> str:
         ),  # one byte makes it a program for libmagic
         (b"MSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r", "application/hl7-v2"),
         (b"\x0bMSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r\x1c\r", "application/hl7-v2"),
+        (b"\r\n\nMSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r", "application/hl7-v2"),
         (b"##fileformat=VCFv4.2\n#CHROM\tPOS\nchr1\t5\n", "text/x-vcf"),
         (b"@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:5\n", "text/x-sam"),
         (b">chr1 description\nACGTACGTAC\nACGT\n", "text/x-fasta"),
         (b"@read1\nACGT\n+\n!!!!\n", "text/x-fastq"),
         (b"BEGIN:VCARD\nVERSION:4.0\nEND:VCARD\n", "text/vcard"),
         (b"<!DOCTYPE html><title>x</title>", "text/html"),
+        (b"<!-- a page --><!DOCTYPE html>\n<p>x", "text/html"),
+        (b"<html>\n<head><meta charset='utf-8'>", "text/html"),
+        (b"<p>one<br>two</p> three", "text/html"),
+        (b"<!DOCTYPE html-export><html-export><a>1</a></html-export>", "application/xml"),
+        (b"<?xml version='1.0'?><table><a>1</a></table>", "application/xml"),
+        (b"<?xml version='1.0'?>\n<!-- x --><body/>", "application/xml"),
+        (b'<!DOCTYPE a SYSTEM "a.dtd"><a>1</a>', "application/xml"),
+        (b"<patient><id>1</id></patient>\n", "application/xml"),
+        (b"<patients><patient><id>1</id></patient>" + b"<patient><id>1</id></patient>" * 3000, "application/xml"),
+        (b"<patient/>", "application/xml"),
+        (b"<x:patient>", "application/xml"),
+        (b'<patient id="1">\n<visit n="1"/>\n</patient>', "application/xml"),
         (b"<svg xmlns='http://www.w3.org/2000/svg'/>", "image/svg+xml"),
         (b'<Bundle xmlns="http://hl7.org/fhir"><type value="collection"/></Bundle>', "application/fhir+xml"),
         (b"<?xml version='1.0'?><!-- " + b"x" * LARGE, "application/xml"),
@@ -153,6 +174,20 @@ def test_a_table_is_a_table_whatever_its_first_words_are(between):
         "ПАЦИЕНТ;ВЕС\nП1;70\n".encode("cp1251"),
         "患者,年齢\n一,40\n".encode("shift-jis"),
         b"PATIENT, AGE, SEX\nP1, 40, f\nP2, 41, m\n",
+        b"subject, age\nS1, 40\nS2, 41\n",
+        b"# subject, age\n1.000e+00, 4.000e+01\n2.000e+00, 4.100e+01\n",
+        b"1., 2.\n3., 4.\n",
+        b"study site, investigator's name\nNew York, Dr. A. Smith\nLos Angeles, Dr. B. Jones\n",
+        b"first name, home town\nAnna Maria, New York\nBen, Paris\n",
+        b'subject, note\nS1, "was well, and slept."\nS2, "came late, as ever."\n',
+        b'site,diagnosis\nS1,"Diabetes mellitus, type 2, without complications"\nS2,"Asthma, mild, since 2020"\n',
+        b"<TICKER>,<DATE>,<OPEN>\nA,20260101,1.5\nB,20260101,2.5\n",
+        b"<b>,c\n1,2\n",
+        b"taken,dose\n2026-11-26 12:00:00,123 mg\n2026-11-26 12:00:01,120 mg\n",
+        b"2026-11-26 12:00:00,123\n2026-11-26 12:00:01,124\n",
+        b"[Header],,\nVersion,2,\n[Data],,\nSample,Index,Lane\nS1,ACGT,1\n",
+        b"rule,if\na=1,2\nb=2,3\n",
+        b"H|name|age\nP|a|1\n",
         b"Export of study S\n\nof 2026-01-01\nPATIENT,AGE\nP1,40\n",
         b'"","PATIENT","AGE"\n"1","P1",40\n"2","P2",41\n',
         b"PATIENT\nP1\nP2\nP3\n",
@@ -190,6 +225,25 @@ def test_a_table_is_known_by_its_shape(table):
         b"x" * (LARGE - 1) + "é".encode(),  # cut within a character
         b"1.5 2.5 3.5\n" * 10,
         b"----- a log -----\n\x1b[32mdone\x1b[0m\n",
+        b"2026-11-26 12:00:00,123 INFO started\n2026-11-26 12:00:01,456 WARNING slow, a little\n",
+        b"[2026-11-26 12:00:00,123] INFO in app: started\n[2026-11-26 12:00:01,456] INFO in app: done\n",
+        b"INFO:root:started, now\nINFO:root:stopped, then\n",
+        b"INFO 2026-11-26 12:00:00,123 app started\nINFO 2026-11-26 12:00:01,456 app done\n",
+        b"1\n00:00:01,600 --> 00:00:04,200\nHello, you\n\n2\n00:00:05,600 --> 00:00:06,200\nHello\n",
+        b"ANNA: Well, I think so.\nBEN: No, I do not.\nANNA: Yes, you do.\n",
+        b"Hello, how are you?\nFine, thanks.\nGood, see you tomorrow.\n",
+        b"In the morning the patient, who was tired\nof the long waiting, went home\nwithout his letter, and called\n",
+        b"Anna, Ben, and I went home.\nThen you, he, and they came.\n",
+        b"[study]\nsites=A,B,C\nvisits=1,2,3\n",
+        b"; settings; of the scanner\n; and more; of them\n[scan]\n; one; two\nrows = 1; 2\n",
+        b"sites=A,B,C\nvisits = 1,2\n",
+        b"\n3H|`^&|||LAB|||||||P|1|20260101\rP|1||P1\rL|1|N\r",
+        b"H|\\^&|||LAB|||||||P|1|20260101\rP|1||P1\rR|1|^^^GLU|5.5|mmol/l\rL|1|N\r",
+        b"\x021H|\\^&|||LAB|||||||P|1|20260101\rP|1||P1\rR|1|^^^GLU|5.5|mmol/l\rL|1|N\r",
+        b"<patient> reports pain since Monday.\n",
+        b"<patient> reports <b>pain</b> since Monday.\n",
+        b'<patient id="1"> reports pain\n',
+        b"<b>, said the editor\n",
     ],
 )  # fmt: skip
 def test_other_text_is_plain_text(content):
@@ -220,6 +274,54 @@ def test_lines_of_json_are_ndjson():
     lines = b'{"id": 1, "name": "n\xc3\xa9"}\n' * 5000
     assert first(lines) == first(lines[:200] + b"\n") == first(b"[1]\n[2]") == "application/x-ndjson"
     assert first(b"[1] [2]") == first(b"{}\nnot json\n") == "text/plain"
+
+
+TABLES = (
+    *(
+        "ΑΣΘΕΝΗΣ;ΒΑΡΟΣ\nΜαρία;70\n",
+        "ПАЦИЕНТ,ВЕС\r\nМария,70\r\n",
+        "Łódź;Źródło\nżółć;łąka\n",
+        "jméno\tvěk\nJiří Říha\t40\n",
+    ),
+    *(
+        "患者,年齢\n山田太郎,40\n",
+        "מטופל,גיל\nדוד,40\n",
+        "المريض;العمر\nمحمد;40\n",
+        "ผู้ป่วย,อายุ\nสมชาย,40\n",
+        "PATIENT,AGE\nP1,40\n",
+    ),
+)
+
+
+@pytest.mark.parametrize("encoding", ["utf-16", "utf-16-le", "utf-16-be"])
+def test_utf_16_is_text_in_every_script_with_a_mark_and_without(encoding):
+    found = {table: first(table.encode(encoding)) for table in TABLES}
+    assert found == {table: "text/tab-separated-values" if "\t" in table else "text/csv" for table in TABLES}
+    assert first(("Больной пришёл домой\nв понедельник\n" * 5000).encode(encoding)) == "text/plain"
+    assert first('{"имя": "Мария"}'.encode(encoding)) == "application/json"
+    assert first("ПАЦИЕНТ;ВЕС".encode(encoding)) == "text/csv"  # the names of columns alone
+    assert first("今日は患者さんが来ました。\nまた明日。\n".encode(encoding)) == "text/plain"
+
+
+def test_numbers_of_16_bits_are_no_text():
+    """Voxels and samples without a header decode as UTF-16 now and then; what separates words is not among them."""
+    scan = random.Random(7)
+    for least, most in (
+        (0, 4095),
+        (900, 1200),
+        (32, 500),
+        (40, 1000),
+        (-1000, 3000),
+        (0, 255),
+        (9, 400),
+        (0x4E00, 0x7F00),
+    ):
+        for order, count in (("<", 200), (">", 200), ("<", 3000), (">", 3000)):
+            numbers = struct.pack(f"{order}{count}h", *(scan.randint(least, most) for _ in range(count)))
+            assert first(numbers) == "application/octet-stream", (least, most, order, count)
+    assert {first(scan.randbytes(size)) for size in (100, 1000, 5000) for _ in range(300)} <= {
+        "application/octet-stream"
+    }
 
 
 def test_binary_is_never_text_for_a_few_letters():
@@ -255,6 +357,14 @@ def test_every_head_is_judged_in_little_time():
         b"\n\x00",
         b"\xff",
         b"\x08\x00\x05\x00CS\x00\x00",
+        b"<a>",
+        b"<a b='c'></b",
+        b'{"a":{},"b":[',
+        b'a, "',
+        b"a, b. \n",
+        b"a=1,2\n",
+        "я,\n".encode("utf-16-le"),
+        "患，".encode("utf-16-be"),
         b"PK\x03\x04" + bytes(26),
         entry,
     )

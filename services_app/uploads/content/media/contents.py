@@ -69,6 +69,7 @@ _VR = _VR_LONG + (
     ),
     *(b"TM", b"UI", b"UL", b"US"),
 )
+_TRANSFER_SYNTAX, _DICOM_SYNTAXES = (0x0002, 0x0010), b"1.2.840.10008.1.2"
 
 
 def refine(name: str, head: bytes) -> str:
@@ -90,23 +91,31 @@ def is_tar(head: bytes) -> bool:
 
 
 def is_dicom(head: bytes) -> bool:
-    """Elements of group 0002 or 0008 in ascending order, at least three, or as many as there are (DICOM PS3.5, 7.1)."""
+    """Elements of group 0002 or 0008 in ascending order, at least three (DICOM PS3.5, 7.1), or one that names a transfer syntax
+    of DICOM's own: what follows that may be deflated.
+    """
+    big = head[:2] in (b"\x00\x02", b"\x00\x08")  # the retired byte order: always with the types of values
+    order = ">" if big else "<"
     at, last, count = 0, (0, 0), 0
     while at + 8 <= len(head) and count < 8:
-        group, element = struct.unpack_from("<HH", head, at)
-        vr, short = head[at + 4 : at + 6], struct.unpack_from("<H", head, at + 6)[0]
+        group, element = struct.unpack_from(order + "HH", head, at)
+        vr, short = head[at + 4 : at + 6], struct.unpack_from(order + "H", head, at + 6)[0]
         if ((group, element) <= last and count) or (count == 0 and group not in (2, 8)) or group > 0x7FE0:
             return False
         if vr in _VR_LONG and at + 12 <= len(head):
-            length, start = struct.unpack_from("<I", head, at + 8)[0], at + 12
+            length, start = struct.unpack_from(order + "I", head, at + 8)[0], at + 12
         elif vr in _VR:
             length, start = short, at + 8
+        elif big:
+            return False
         else:
             length, start = struct.unpack_from("<I", head, at + 4)[0], at + 8
         if length == 0xFFFFFFFF:  # a sequence of unknown length: nothing more can be followed cheaply
             return count >= 2
         if length % 2 or length > 1 << 20:
             return False
+        if (group, element) == _TRANSFER_SYNTAX and head.startswith(_DICOM_SYNTAXES, start):
+            return True
         at, last, count = start + length, (group, element), count + 1
     return count >= 3
 

@@ -17,12 +17,24 @@ _COMMENTS = re.compile(r"(?:#[^\r\n]*[\r\n]+)+")
 _TITLE = 6  # lines above a table
 _PAIRS = ("()", "[]", "{}")  # closed within a cell, or it is the text of a program
 _NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
+_QUOTED = re.compile(r'"(?:[^"]++|"")*+"')
+_SENTENCE = re.compile(r"""[^\W\d]["')»”]?[.!?…]\s*\Z""")
+_VALUE = re.compile(r"\S*+|\d[\d.:/-]*+\s[\d.:]++")  # one word, or a date and a time
+# Text of other kinds that has delimiters in every line: settings in sections, and what laboratory devices send (ASTM E1394).
+_OTHER = re.compile(
+    r"\s*+(?:(?:[;#][^\r\n]*+\s*+)*+\[[^\[\]\r\n,;|]++\]\s*+(?:[;#][^\r\n]*+\s*+)*+[\w .-]++=|\d?H\|[^\w\s|]{3}(?:\||\s))"
+)
+_SETTING = re.compile(r"\s*+[\w.-]++\s*+=")
+# How Python and Java log: a time with milliseconds (subtitles have it as well), or a level and a name.
+_LOGGED = re.compile(r"\d\d:\d\d:\d\d,\d{3}[\])]?\s+\S|\A(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.]+:")
 
 
 def delimiter(text: str, *, cut: bool) -> str | None:
     """Tab, semicolon, bar or comma; a comma also for a table of one column. None if it is no table."""
     if said := _SEP.match(text):
         return said[1]
+    if _OTHER.match(text):
+        return None
     text = _COMMENTS.sub("", text, count=1) if text.startswith("#") else text
     for each in _DELIMITERS:
         if each in text and _is_table(_rows(text, each, cut), each, text):
@@ -32,7 +44,7 @@ def delimiter(text: str, *, cut: bool) -> str | None:
 
 def _rows(text: str, between: str, cut: bool) -> list[list[str]]:
     """The first rows that are not blank. The last one of a head that was cut is left out, unless it is the only one."""
-    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=between, skipinitialspace=True)
     try:
         rows = list(itertools.islice(reader, _ROWS + 1))
     except csv.Error:
@@ -49,10 +61,31 @@ def _is_table(rows: list[list[str]], between: str, text: str) -> bool:
         return False
     if any(name.count(left) != name.count(right) for name in wide[0] for left, right in _PAIRS):
         return False
-    # In prose a blank follows the comma. A table that is written so is one if its rows agree in length.
-    if between in ",;" and 2 * text.count(between + " ") > text.count(between):
-        return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (len(wide[0]) > 2 or between == ";")
+    if (between == "," and _LOGGED.search(",".join(wide[0]))) or all(_SETTING.match(row[0]) for row in wide):
+        return False
+    if between in ",;" and _is_spaced(text, between):
+        return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (between == ";" or not _is_prose(wide))
     return True
+
+
+def _is_spaced(text: str, between: str) -> bool:
+    """Whether a blank follows most delimiters, as in prose; within quotes is none."""
+    bare = _QUOTED.sub("", text)
+    return 2 * bare.count(between + " ") > bare.count(between)
+
+
+def _is_prose(rows: list[list[str]]) -> bool:
+    """Of rows of one length, with blanks after their commas. Names of columns make no sentence; and in a table of two columns
+    these names are single words, or one column is, or what follows the comma seldom goes on in small letters.
+    """
+    if _SENTENCE.search(rows[0][-1]):
+        return True
+    if len(rows[0]) > 2 or all(_VALUE.fullmatch(cell.strip()) for cell in rows[0]):
+        return False
+    first, second = ([cell.strip() for cell in column] for column in zip(*rows[1:], strict=True))
+    if any(2 * sum(1 for cell in column if _VALUE.fullmatch(cell)) >= len(column) for column in (first, second)):
+        return False
+    return 2 * sum(1 for cell in second if cell[:1].islower()) > len(second)
 
 
 def _without_title(rows: list[list[str]]) -> list[list[str]]:

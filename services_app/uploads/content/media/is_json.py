@@ -40,6 +40,21 @@ def values(text: str, *, cut: bool) -> int:
         count += expected == _DONE
 
 
+def has_member(text: str, name: str, begins: str) -> bool:
+    """Whether the first value of this JSON is an object with a text of that name and beginning; what is within it does not count."""
+    depth, before, found = 0, "", False
+    for each in _TOKEN.finditer(text) if text.startswith("{") else ():
+        piece = each[0]
+        if found and before == ":":
+            return re.match('"' + begins, piece) is not None
+        found = found or (depth == 1 and before in "{," and piece == f'"{name}"')
+        depth += (piece in "{[") - (piece in "}]")
+        if depth == 0:
+            return False
+        before = piece
+    return False
+
+
 def _following(mark: str, expected: int, opened: bytearray) -> int | None:
     """What may come after a token that begins with `mark`; None where it may not stand. `opened` is the stack of brackets."""
     ends = (mark == "}" and expected in (_FIRST_NAME, _NEXT)) or (mark == "]" and expected in (_FIRST_VALUE, _NEXT))

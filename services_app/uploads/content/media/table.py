@@ -161,11 +161,11 @@ FHIR_XML = Type("application/fhir+xml", within=(XML.name,))
 SVG = Type("image/svg+xml", within=(XML.name,))
 HTML = Type("text/html", within=(PLAIN.name,))
 
-# Asked only of text; the patterns are on its first characters.
+# Asked only of text; the patterns are on its first characters that are no blank (nor HL7's VT).
 TEXT = tuple(
     (Type(name, within=(PLAIN.name,), aliases=aliases), re.compile(pattern))
     for name, aliases, pattern in (
-        ("application/hl7-v2", ("x-application/hl7-v2+er7", "application/hl7-v2+er7"), r"\x0b?(?:MSH|FHS|BHS)\|\^~\\&"),
+        ("application/hl7-v2", ("x-application/hl7-v2+er7", "application/hl7-v2+er7"), r"(?:MSH|FHS|BHS)\|\^~\\&"),
         ("text/x-vcf", ("application/x-vcf",), r"##fileformat=VCFv\d"),
         ("text/x-sam", ("application/x-sam",), r"@(?:HD\tVN|SQ\tSN|RG\tID|PG\tID):"),
         ("text/x-fasta", (), r">\S[^\r\n]*\r?\n(?:[A-Z*-]{8,}|[a-z]{8,})(?:\r?\n|\Z)"),

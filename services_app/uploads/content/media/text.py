@@ -5,6 +5,7 @@ All of it takes time that grows with the bytes and no faster; nothing here is ne
 
 import codecs
 import re
+import unicodedata
 
 from . import is_csv, is_json, is_xml
 from .table import CSV, FHIR_JSON, JSON, NDJSON, PLAIN, TEXT, TSV
@@ -21,8 +22,11 @@ _CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _HIGH = re.compile(r"[\x80-\xff]")
 # How a file ended under CP/M and DOS, and still does where such a program writes it.
 _CTRL_Z = re.compile(r"\x1a[\x1a\x00\r\n]*\Z")
-# A member of the whole, not of something within: only members with texts stand before it.
-_FHIR = re.compile(r'\{\s*(?:"[^"]*+"\s*:\s*"[^"]*+"\s*,\s*){0,5}"resourceType"\s*:\s*"[A-Z]')
+# What separates words and cells in every script, and what of a text is Latin, a digit, a mark, or one of those that stand in all
+# Japanese or Chinese (kana, comma, full stop).
+_SEPARATES = re.compile(r"[\t\n\r ,;|]")
+_COMMON = re.compile(r"[\t\n\r\x20-\x7e\xa0-\xff\u3000-\u30ff\uff0c]")
+_NO_CHARACTERS = {"Cn", "Co", "Cs"}  # unassigned, private, surrogates; no text has those from U+0080 to U+009F either
 
 
 def decoded(head: bytes, *, cut: bool, strays: bool = False) -> str | None:
@@ -49,11 +53,11 @@ def kind(text: str, *, cut: bool) -> str:
     if begun.startswith(("{", "[")) and (values := is_json.values(begun, cut=cut)):
         if values > 1:
             return NDJSON.name
-        return FHIR_JSON.name if _FHIR.match(begun) else JSON.name
-    if begun.startswith("<") and (found := is_xml.kind(begun)):
+        return FHIR_JSON.name if is_json.has_member(begun, "resourceType", "[A-Z]") else JSON.name
+    if begun.startswith("<") and (found := is_xml.kind(begun, cut=cut)):
         return found
     for each, begins in TEXT:
-        if begins.match(text):
+        if begins.match(begun):
             return each.name
     if delimiter := is_csv.delimiter(text, cut=cut):
         return CSV.name if delimiter != "\t" else TSV.name
@@ -64,7 +68,7 @@ def _characters(head: bytes, cut: bool, most_high: float) -> str | None:
     for mark, encoding in _MARKS:
         if head.startswith(mark):
             return _decode(head[len(mark) :], encoding, cut)
-    if encoding := _unmarked_utf16(head):
+    if encoding := _unmarked_utf16(head, cut):
         return _decode(head, encoding, cut)
     text = _decode(head, "utf-8", cut)
     if text is not None:
@@ -81,13 +85,14 @@ def _decode(data: bytes, encoding: str, cut: bool) -> str | None:
         return None
 
 
-def _unmarked_utf16(head: bytes) -> str | None:
-    """Text that is mostly Latin, in UTF-16 without its mark: every other byte is NUL, and no byte between them is."""
-    even, odd = head[0::2], head[1::2]
-    if len(head) < 8:
-        return None
-    if 0 not in even and odd.count(0) > 0.9 * len(odd):
-        return "utf-16-le"
-    if 0 not in odd and even.count(0) > 0.9 * len(even):
-        return "utf-16-be"
+def _unmarked_utf16(head: bytes, cut: bool) -> str | None:
+    """UTF-16 without its mark: all of it decodes to characters that exist, and a twelfth are those that texts of every script
+    hold, with a separator among them; or nine in ten are, with no separator at all. In the other byte order none of that is so.
+    """
+    for encoding in ("utf-16-le", "utf-16-be") if len(head) >= 8 and b"\x00" in head else ():
+        text = _decode(head, encoding, cut) or ""
+        common = len(_COMMON.findall(text))
+        if (common * 12 >= len(text) and _SEPARATES.search(text)) or common > 0.9 * len(text):
+            if not any("\x80" <= each < "\xa0" or unicodedata.category(each) in _NO_CHARACTERS for each in set(text)):
+                return encoding
     return None
