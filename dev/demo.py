@@ -20,10 +20,13 @@ FILE=scan.zip
 KEY=slk_…
 ask() { ANSWER=$(curl -S --fail-with-body "$@") || { printf '%s\n' "$ANSWER" >&2; return 1; }; }
 field() { printf %s "$ANSWER" | python3 -c 'import json, sys; print(json.load(sys.stdin)[sys.argv[1]])' "$1"; }
+name() { python3 -c 'import os, sys, urllib.parse as u; print(u.quote(os.fsencode(sys.argv[1]), ""))' "${FILE##*/}"; }
+plain() { [ -f "$FILE" ] && [ -r "$FILE" ] || { printf 'FILE is not a file that can be read: %s\n' "$FILE" >&2; return 1; }; }
 
+plain &&
 ask -s -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \
   -d '{"collection": "mri-2026"}' https://upload.example.org/api/v1/uploads &&
-ask -H "Authorization: Bearer $(field token)" -H "Content-Disposition: attachment; filename=\"${FILE##*/}\"" \
+ask -H "Authorization: Bearer $(field token)" -H "Content-Disposition: attachment; filename*=UTF-8''$(name)" \
   -g -T "$FILE" https://upload.example.org/u &&
 RECEIPT=$(field receipt) &&
 ask -s -H "Authorization: Bearer $KEY" -H 'Content-Type: application/json' \

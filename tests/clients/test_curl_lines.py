@@ -2,6 +2,7 @@
 
 import os
 import re
+import shlex
 import shutil
 import subprocess
 
@@ -22,7 +23,7 @@ def paste(own, tmp_path):
         for name, value in replace.items():
             lines = re.sub(rf"^{name}=.*$", lambda _, set_to=f"{name}={value}": set_to, lines, flags=re.MULTILINE)
         env = {**os.environ, "HOME": str(tmp_path), "CURL_CA_BUNDLE": str(own.keys.edge_ca)}
-        return subprocess.run([shell, "-c", lines], cwd=tmp_path, env=env, capture_output=True, text=True, check=False)
+        return subprocess.run([shell, "-c", lines], cwd=tmp_path, env=env, capture_output=True, text=True, check=False, timeout=20)
 
     return run
 
@@ -74,6 +75,29 @@ def test_lines_that_are_refused_fail_and_say_why(own, lines, paste, tmp_path, sh
     done = paste(shell, lines.replace(f'"{own.collection}"', '"images"'), **replace)
     assert done.returncode != 0 and done.stdout == ""
     assert code in done.stderr
+
+
+@pytest.mark.parametrize("file", ["", ".", "folder", "pipe", "absent"])
+@pytest.mark.parametrize("shell", SHELLS)
+def test_what_is_no_plain_file_is_told_in_one_line_and_nothing_is_asked_for(own, lines, paste, tmp_path, shell, file):
+    (tmp_path / "folder").mkdir()
+    os.mkfifo(tmp_path / "pipe")
+    before = newest(own)
+    done = paste(shell, lines, FILE=file)
+    assert done.returncode != 0 and done.stdout == ""
+    assert done.stderr == f"FILE is not a file that can be read: {file}\n"
+    assert newest(own) == before
+
+
+@pytest.mark.parametrize(
+    ("name", "stored"), [('quo"te.txt', "quo_te.txt"), ("back\\\"slash.txt", "back__slash.txt"), ("100%25, é'.txt", "100%25, é_.txt")]
+)
+@pytest.mark.parametrize("shell", SHELLS)
+def test_any_name_arrives_whole(own, lines, paste, tmp_path, shell, name, stored):
+    (tmp_path / name).write_text("words")
+    done = paste(shell, lines, FILE=shlex.quote(name))
+    assert done.returncode == 0, done.stderr
+    assert own.stored(newest(own)["upload_id"]).name == stored
 
 
 def test_every_curl_command_of_the_documents_fails_when_it_is_refused_and_needs_no_newer_curl():
