@@ -40,12 +40,29 @@ def test_folder_is_asked_of_the_services_tier_and_asked_again_where_it_gave_no_a
     assert folders == ["ct-2026"] * 2
 
 
-def test_collection_that_is_there_keeps_its_limits_and_gets_the_members(person, stranger, collection, capsys):
-    call_command("create_collection", "mri-2026", "--title", "Other", "--member", "eve", "--max-size", "5")
-    collection.refresh_from_db()
-    assert (collection.title, collection.max_size) == ("MRI 2026", 1000)
+def test_collection_that_is_there_gets_the_members_and_keeps_its_limits(person, stranger, collection, capsys):
+    call_command("create_collection", "mri-2026", "--title", "MRI 2026", "--max-size", "1000", "--member", "eve")
     assert Membership.objects.filter(user=stranger, may_upload=True).exists()
-    assert capsys.readouterr().out == "there already: mri-2026; members added: 1\n"
+    call_command("create_collection", "mri-2026", "--member", "eve")
+    assert capsys.readouterr().out == "there already: mri-2026; members added: 1\nthere already: mri-2026; members added: 0\n"
+
+
+def test_what_a_collection_that_is_there_has_otherwise_is_named_and_nothing_is_changed(person, stranger, collection, folders):
+    given = {"title": "Other", "max_size": 5, "media_type": ["text/csv"], "start_within": 60, "valid_for": 120, "max_uploads": 7}
+    for option, value in given.items():
+        with pytest.raises(CommandError, match=f"there already, with another --{option.replace('_', '-')}. Nothing was changed"):
+            call_command("create_collection", "mri-2026", member=["eve"], **{option: value})
+    with pytest.raises(CommandError, match="with another --title, --max-size, --media-type, --start-within, --valid-for, --max-uploads."):
+        call_command("create_collection", "mri-2026", **given)
+    collection.refresh_from_db()
+    assert (collection.title, collection.max_size, collection.media_types) == ("MRI 2026", 1000, [])
+    assert not Membership.objects.filter(user=stranger).exists() and folders == []
+
+
+def test_a_new_collection_needs_a_title(db):
+    with pytest.raises(CommandError, match="title"):
+        call_command("create_collection", "ct-2026")
+    assert not Collection.objects.exists()
 
 
 @pytest.mark.parametrize(

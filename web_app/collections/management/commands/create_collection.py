@@ -11,15 +11,26 @@ from web_app.collections.models import Collection, Membership
 from web_app.storage.driver import RemoteStorageDriver
 from web_app.storage.errors import StorageError
 
-_LIMITS = ("max_size", "start_within", "valid_for", "max_uploads")
+# Option → field of the collection.
+_OPTIONS = {
+    "title": "title",
+    "max_size": "max_size",
+    "media_type": "media_types",
+    "start_within": "start_within",
+    "valid_for": "valid_for",
+    "max_uploads": "max_uploads",
+}
 
 
 class Command(BaseCommand):
-    help = "Make the collection SLUG and let members upload to it. One that is there keeps its limits."
+    help = (
+        "Make the collection SLUG and let members upload to it. One that is there gets the members; its title and limits are "
+        "changed in the admin alone."
+    )
 
     def add_arguments(self, parser):
         parser.add_argument("slug")
-        parser.add_argument("--title", required=True)
+        parser.add_argument("--title", help="a new collection needs one")
         parser.add_argument("--member", action="append", default=[], metavar="USER", help="may upload; again for more")
         parser.add_argument("--max-size", type=int, metavar="BYTES", help="of one file (default: 1 TiB)")
         parser.add_argument(
@@ -47,7 +58,7 @@ class Command(BaseCommand):
             ) from exc
 
     @transaction.atomic
-    def _make(self, slug: str, *, title, member, media_type, **options) -> str:
+    def _make(self, slug: str, *, member, **options) -> str:
         users = list(User.objects.filter(username__in=member, is_active=True))
         if len(users) != len(set(member)):
             raise CommandError(
@@ -55,9 +66,9 @@ class Command(BaseCommand):
             )
         collection = Collection.objects.filter(slug=slug).first()
         is_new = collection is None
+        given = {name: options[name] for name in _OPTIONS if options[name] not in (None, [])}
         if collection is None:
-            limits = {name: options[name] for name in _LIMITS if options[name] is not None}
-            collection = Collection(slug=slug, title=title, media_types=media_type, **limits)
+            collection = Collection(slug=slug, **{_OPTIONS[name]: value for name, value in given.items()})
             try:
                 collection.full_clean()
             except ValidationError as exc:
@@ -66,6 +77,12 @@ class Command(BaseCommand):
                 ) from exc
             collection.save()
             record(COMMAND, Action.ADDED, "collection", slug)
+        elif others := [name for name, value in given.items() if value != getattr(collection, _OPTIONS[name])]:
+            said = ", ".join(f"--{name.replace('_', '-')}" for name in others)
+            raise CommandError(
+                f"{slug} is there already, with another {said}. Nothing was changed. Change it in the admin, or leave that out to add "
+                "members alone."
+            )
         added = 0
         for user in users:
             _, joined = Membership.objects.get_or_create(user=user, collection=collection)
