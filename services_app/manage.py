@@ -13,16 +13,21 @@ def main() -> None:
 
     from django.core.exceptions import ImproperlyConfigured
     from django.core.management import execute_from_command_line
-    from django.db.utils import OperationalError, ProgrammingError
+    from django.db import DataError, Error, IntegrityError
 
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
         sys.exit(f"services_app does not start: {exc}")
-    except (OperationalError, ProgrammingError) as exc:
-        if "--traceback" in sys.argv:
+    except Error as exc:
+        # A row that does not fit is a fault of the command, not of the database.
+        if "--traceback" in sys.argv or isinstance(exc, DataError | IntegrityError):
             raise
-        sys.exit(f"services_app's database cannot be used: {exc}. Is it there and free, and has manage.py migrate been run?")
+        sys.exit(f"services_app's database cannot be used: {exc}. Is it there, whole and free, and has manage.py migrate been run?")
+    except UnicodeEncodeError as exc:
+        if "--traceback" in sys.argv or exc.reason != "surrogates not allowed":
+            raise
+        sys.exit("services_app: an argument is not UTF-8, and cannot be kept.")
     except KeyboardInterrupt:
         sys.exit(130)
 

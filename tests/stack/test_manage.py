@@ -1,6 +1,8 @@
 """manage.py of both apps: what cannot work is told in one line, and never as a traceback."""
 
+import contextlib
 import os
+import sqlite3
 import subprocess
 import sys
 
@@ -60,6 +62,45 @@ def test_a_setting_that_is_missing_is_told_with_its_cure(app):
 def test_a_folder_for_the_database_that_is_away_is_told(places, app, tmp_path):
     here = {**places[app], "STATE_DIR": str(tmp_path / "away"), "DATABASE_URL": f"sqlite:///{tmp_path}/away/x.sqlite3"}
     assert "database cannot be used" in said(here, app, "reconcile" if app == "web_app" else "recover")
+
+
+@pytest.fixture
+def database(request, tmp_path) -> str:
+    """The address of an SQLite file that is none, or whose pages were written over."""
+    path = tmp_path / "x.sqlite3"
+    if request.param == "malformed":
+        with contextlib.closing(sqlite3.connect(path)) as made:
+            made.executescript("create table django_migrations (app, name); create table django_session (x); create table t (x)")
+        whole = path.read_bytes()
+        path.write_bytes(whole[:100] + b"\xa5" * (len(whole) - 100))
+    else:
+        path.write_bytes(b"no database " * 1000)
+    return f"sqlite:///{path}"
+
+
+@pytest.mark.parametrize("database", ["malformed", "none"], indirect=True)
+@pytest.mark.parametrize(
+    ("app", "command"),
+    [
+        ("web_app", "create_api_key ada"),
+        ("web_app", "createsuperuser --noinput --username ada --email a@example.org"),
+        ("web_app", "clearsessions"),
+        ("web_app", "migrate"),
+        ("services_app", "verify_ledger"),
+        ("services_app", "move_store"),
+        ("services_app", "migrate"),
+    ],
+)
+def test_a_database_that_is_broken_is_told(places, app, command, database):
+    here = {**places[app], "DATABASE_URL": database, "DJANGO_SUPERUSER_PASSWORD": "correct horse battery staple"}
+    assert "database cannot be used" in said(here, app, *command.split())
+
+
+@pytest.mark.parametrize("arguments", [("create_collection", "x", "--title", "\udce4"), ("create_api_key", "\udce4")])
+def test_an_argument_that_is_not_utf_8_is_told(places, tmp_path, arguments):
+    here = {**places["web_app"], "DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}
+    subprocess.run([sys.executable, ROOT / "web_app/manage.py", "migrate", "--verbosity", "0"], cwd="/", env=here, check=True)
+    assert "not UTF-8" in said(here, "web_app", *arguments)
 
 
 @pytest.mark.parametrize("every", ["0", "-5", "99999999999999"])
