@@ -159,6 +159,11 @@ def test_collection_that_could_mint_no_good_token_is_refused(client, field, valu
     assert not Collection.objects.exists()
 
 
+def test_a_type_typed_as_no_list_is_told_how_a_list_is_written(client):
+    page = client.post("/admin/collections/collection/add/", urlencode({"slug": "new", "media_types": "text/csv"}), content_type=FORM)
+    assert "Write a list in JSON, such as [&quot;text/csv&quot;, &quot;image/*&quot;]." in page.content.decode()
+
+
 def test_emptied_list_of_media_types_means_any(client):
     fields = {"slug": "new", "title": "T", "max_size": 5, "media_types": "", "start_within": 900, "valid_for": 86400}
     body = urlencode({**fields, "max_uploads": 1, "active": "on"})

@@ -73,6 +73,8 @@ def test_a_new_collection_needs_a_title(db):
         (["ok", "--media-type", "zip"], "media_types: .* For 'zip': application/zip"),
         (["ok", "--media-type", "text/cvs"], "media_types: .* For 'text/cvs': text/csv"),
         (["ok", "--media-type", "text/csv", "--media-type", "application/x-nothing"], "media_types: .*x-nothing"),
+        (["ok", "--media-type", "text/csv", "--media-type", "foo/bar"], "media_types: .* For 'foo/bar': nothing near it"),
+        (["ok", "--media-type", "excel/*"], "For 'excel/\\*': .*application/vnd.ms-excel"),
         (["ok", "--media-type", "foo/*"], "media_types: No file is ever taken for"),
         (["ok", "--media-type", "application/vnd.hp-hpgl"], "media_types: No file is ever taken for"),
         (["ok", "--start-within", "100000"], "start_within"),

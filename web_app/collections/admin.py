@@ -1,3 +1,6 @@
+from typing import ClassVar
+
+from django import forms
 from django.contrib import admin, messages
 from django.db import transaction
 
@@ -7,8 +10,14 @@ from web_app.storage.driver import RemoteStorageDriver
 from web_app.storage.errors import StorageError
 
 
+class CollectionForm(forms.ModelForm):
+    class Meta:
+        error_messages: ClassVar = {"media_types": {"invalid": 'Write a list in JSON, such as ["text/csv", "image/*"].'}}
+
+
 @admin.register(Collection)
 class CollectionAdmin(AuditedAdmin):
+    form = CollectionForm
     list_display = ["slug", "title", "max_size", "active"]
     list_filter = ["active"]
     search_fields = ["slug", "title"]

@@ -169,6 +169,7 @@ KNOWN = (
 
 _FAMILIES = {each.name.split("/")[0] for each in KNOWN}
 _ONES = {"application": "any document, archive or data file"}
+_EMPTY = {"application/x-empty", "inode/x-empty", "application/*"}
 _WORDS = {name: each.words for each in KNOWN for name in (each.name, *each.aliases)}
 
 
@@ -185,6 +186,11 @@ def in_words(media_type: str) -> str:
     return _WORDS.get(media_type, media_type)
 
 
+def takes_empty(media_types: list[str]) -> bool:
+    """Whether an allow-list takes an empty file."""
+    return not media_types or not _EMPTY.isdisjoint(media_types)
+
+
 def words() -> dict[str, str]:
     """Type or alias → its words: what the page's script looks up."""
     return dict(_WORDS)
@@ -193,7 +199,7 @@ def words() -> dict[str, str]:
 def nearest(text: str) -> list[str]:
     """Up to three names that may have been meant: by file name ending, by a part of the name or the words, by spelling."""
     text = text.lower()
-    wanted = text.rpartition("/")[2].removeprefix("x-").strip("*.") or text
+    wanted = text.removesuffix("/*").rpartition("/")[2].removeprefix("x-").strip("*.") or text
     meant = [each.name for each in KNOWN if wanted in each.endings.split()]
     meant += [each.name for each in KNOWN if len(wanted) > 2 and (wanted in each.name or wanted in each.words.lower())]
     meant += [_canonical(name) for name in difflib.get_close_matches(text, names(), n=3, cutoff=0.75)]

@@ -10,6 +10,7 @@ from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_MEDIA_TYPES_L
 
 _TIB = 1 << 40
 _LARGEST = 2**63 - 1
+_NAMED = 5  # types in one error
 
 
 def check_media_types(value: object) -> None:
@@ -26,12 +27,14 @@ def check_media_types(value: object) -> None:
 
 
 def _meant(value: list) -> str:
-    """For each that is not known: what may have been meant."""
+    """Each that is not known, and what may have been meant. Only who typed it sees it."""
     hints = []
     for one in value:
-        if isinstance(one, str) and one not in known.names() and (near := known.nearest(one)):
-            hints.append(f" For {one[:80]!r}: {', '.join(near)}.")
-    return "".join(hints[:5])
+        if not isinstance(one, str):
+            hints.append(f" {repr(one)[:80]} is no text.")
+        elif one not in known.names():
+            hints.append(f" For {one[:80]!r}: {', '.join(known.nearest(one)) or 'nothing near it'}.")
+    return "".join(hints[:_NAMED]) + (f" And {len(hints) - _NAMED} more." if len(hints) > _NAMED else "")
 
 
 class Collection(models.Model):
