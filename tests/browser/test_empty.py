@@ -59,6 +59,19 @@ def test_a_batch_is_asked_about_once_and_the_others_of_it_are_sent(uploads):
     expect(uploads.page.locator("#notice")).to_have_text("a.dat, b.dat, c.dat, d.dat, e.dat and 2 more are empty and were left out.")
 
 
+def test_all_of_a_batch_are_called_all(uploads):
+    uploads.upload("demo", *(small(name, b"") for name in ("a.dat", "b.dat")))
+    expect(uploads.page.get_by_role("dialog", name="All 2 files are empty. Send them?")).to_be_visible()
+
+
+def test_a_collection_that_takes_no_empty_file_says_so_and_does_not_ask(uploads):
+    uploads.upload("archives", small("empty.dat", b""), small("full.zip"))
+    uploads.row("full.zip").expect_stored()
+    expect(uploads.page.locator("#notice")).to_contain_text("empty.dat is empty and was left out: this collection takes no empty file.")
+    expect(uploads.question_about_empty()).to_be_hidden()
+    expect(uploads.rows()).to_have_count(1)
+
+
 def test_files_that_waited_for_their_collection_are_asked_about_when_they_are_to_be_sent(uploads):
     uploads.add(small("empty.dat", b""))
     expect(uploads.page.locator("#held")).to_be_visible()

@@ -20,3 +20,8 @@ def test_every_name_fits_into_a_token_and_a_list_that_holds_it_takes_something()
 def test_every_type_has_words_that_are_no_media_type():
     assert [each.name for each in media_types.KNOWN if "/" in each.words or not each.words] == []
     assert all(media_types.in_words(name) != name for name in media_types.names())
+
+
+def test_both_tiers_say_alike_which_lists_take_an_empty_file():
+    for allowed in ([], *([name] for name in media_types.names())):
+        assert media_types.takes_empty(allowed) == media.is_allowed(media.detect(b""), tuple(allowed)), allowed

@@ -5,6 +5,7 @@ import re
 import pytest
 
 from web_app.audit.record import COMMAND
+from web_app.collections.models import Collection
 from web_app.grants import actions
 from web_app.grants.models import Grant
 from web_app.grants.states import State
@@ -45,3 +46,9 @@ def test_what_was_given_up_is_not_among_the_recent_unless_it_brought_something(b
     assert rows(browser(person).get("/uploads/recent")) == []
     complete(grant, receipt_for, *THREE[:2])
     assert rows(browser(person).get("/uploads/recent")) == ["Cancelled", *["Stored and verified"] * 2]
+
+
+def test_each_line_under_a_collection_begins_as_a_sentence_does(browser, person, collection):
+    for types, said in (([], "Any type of file"), (["image/*"], "Any image file"), (["application/x-empty"], "Empty file")):
+        Collection.objects.update(media_types=types)
+        assert f'<span class="choice-limits">{said}</span>' in browser(person).get("/").content.decode()

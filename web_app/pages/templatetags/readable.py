@@ -3,6 +3,7 @@
 from django import template
 
 from web_app.collections.media_types import in_words
+from web_app.collections.media_types import takes_empty as _takes_empty
 
 register = template.Library()
 
@@ -28,6 +29,12 @@ def readable_types(media_types: list[str]) -> str:
     """An allow-list as one phrase: "ZIP, DICOM or any image". Nothing for an empty list, which allows every type."""
     names = list(dict.fromkeys(in_words(media_type) for media_type in media_types))
     return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+
+
+@register.filter
+def takes_empty(media_types: list[str]) -> bool:
+    """Whether an allow-list takes an empty file."""
+    return _takes_empty(media_types)
 
 
 @register.filter

@@ -1,4 +1,4 @@
-// Where files may go: the choices on the page, as {slug, title, maxSize, types}.
+// Where files may go: the choices on the page, as {slug, title, maxSize, types, takesEmpty}.
 
 export function collectionInputs() {
   return [...document.querySelectorAll("input[name=collection]")];
@@ -17,5 +17,5 @@ export function collectionOf(slug) {
 function asCollection(input) {
   if (input === undefined) return null;
   const { title, maxSize, types } = input.dataset;
-  return { slug: input.value, title, maxSize: Number(maxSize), types };
+  return { slug: input.value, title, maxSize: Number(maxSize), types, takesEmpty: "takesEmpty" in input.dataset };
 }

@@ -6,23 +6,30 @@ import { answerTo } from "./question.js";
 
 const NAMED = 5;        // of more the number is enough
 
-/** Resolves to [the files to be sent, those left out]; asks once about all that are empty. */
-export async function askAboutEmpty(dialog, files) {
+/** Resolves to [the files to be sent, those left out]; asks once about all that are empty, if the collection takes such at all. */
+export async function askAboutEmpty(dialog, files, { takesEmpty }) {
   const empty = files.filter(({ size }) => size === 0);
   if (empty.length === 0) return [files, []];
+  const full = files.filter(({ size }) => size > 0);
+  if (!takesEmpty) return [full, empty];
   const one = empty.length === 1;
-  dialog.querySelector("h2").textContent = one ? "This file is empty. Send it?" : `${empty.length} of ${files.length} files are empty. Send them?`;
+  dialog.querySelector("h2").textContent = one ? "This file is empty. Send it?"
+    : `${full.length === 0 ? `All ${empty.length}` : `${empty.length} of ${files.length}`} files are empty. Send them?`;
   dialog.querySelector("[value=leave]").textContent = one ? "Leave it out" : "Leave them out";
   dialog.querySelector("[value=send]").textContent = one ? "Send it empty" : "Send them empty";
   const answer = await answerTo(dialog, `${listed(empty)}: 0 bytes, as far as your browser can tell. A file that is kept in a cloud `
     + `drive or is still being written can look empty. If ${one ? "it" : "one of them"} should hold something, leave ${one ? "it" : "them"} `
     + "out, open it on this computer once, and choose it again.");
-  return answer === "send" ? [files, []] : [files.filter(({ size }) => size > 0), empty];
+  return answer === "send" ? [files, []] : [full, empty];
 }
 
 /** What was chosen and not sent. */
-export function leftOut(empty) {
-  return `${listed(empty)} ${empty.length === 1 ? "is empty and was" : "are empty and were"} left out.`;
+export function leftOut(empty, { takesEmpty }) {
+  const one = empty.length === 1;
+  const said = `${listed(empty)} ${one ? "is empty and was" : "are empty and were"} left out`;
+  if (takesEmpty) return `${said}.`;
+  return `${said}: this collection takes no empty file. If ${one ? "it" : "one of them"} should hold something, open it on this computer `
+    + "once, and choose it again.";
 }
 
 function listed(files) {

@@ -151,8 +151,8 @@ async function goOn(file) {
 async function start(chosen) {
   const collection = chosenCollection();
   showHeld();
-  const [files, empty] = await askAboutEmpty(byId("empty"), chosen);
-  if (empty.length > 0) notify(leftOut(empty));
+  const [files, empty] = await askAboutEmpty(byId("empty"), chosen, collection);
+  if (empty.length > 0) notify(leftOut(empty, collection));
   const [first] = files.map((file) => enter(new Transfer(file, collection, tools)));
   showList();
   first?.element.scrollIntoView({ block: "nearest" });
