@@ -52,7 +52,7 @@ max_requests = 0  # a worker that restarts by count would cut uploads
 # The token travels in a header of up to 4 KiB, a percent-encoded file name in one of up to 16.
 limit_request_line = 1024
 limit_request_field_size = 16384
-limit_request_fields = 64  # nginx passes some 50 at most: snippets/to-services*.conf
+limit_request_fields = 64  # nginx passes some 57 at most: snippets/to-services*.conf
 
 accesslog = None  # nginx writes the access log; this tier logs events
 errorlog = "-"

@@ -35,6 +35,7 @@ def as_header(name: str) -> str:
         "x_http_method_override": "X-HTTP-Method-Override",
         "content_md5": "Content-MD5",
         "oc_checksum": "OC-Checksum",
+        "etag": "ETag",
     }
     return special.get(name.lower(), "-".join(part.capitalize() for part in name.lower().split("_")))
 

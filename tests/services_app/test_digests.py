@@ -38,6 +38,7 @@ COMPARED = [
     ("content_digest", lambda c: field(c, "sha-512")),
     ("content_digest", lambda c: field(c, "md5")),
     ("content_digest", lambda c: f"sha=:{b64(hashlib.sha1(c).digest())}:"),
+    ("content_digest", lambda c: f'sha-384;a="x, sha-256=:AAAA:",\t{field(c)}'),
     ("content_digest", lambda c: f"unixsum=:AAAA:, {field(c)};a=1, crc32c=:AAAA:"),
     ("repr_digest", field),
     ("repr_digest", lambda c: field(c, "md5")),
@@ -52,9 +53,14 @@ COMPARED = [
     ("x_amz_checksum_sha256", lambda c: b64(hashlib.sha256(c).digest())),
     ("x_amz_checksum_sha1", lambda c: b64(hashlib.sha1(c).digest())),
     ("x_amz_checksum_crc32", lambda c: b64(crc32(c))),
+    ("x_amz_checksum_md5", lambda c: b64(hashlib.md5(c).digest())),
+    ("x_amz_checksum_sha512", lambda c: b64(hashlib.sha512(c).digest())),
     ("x_amz_content_sha256", lambda c: hashlib.sha256(c).hexdigest()),
     ("x_goog_hash", lambda c: f"crc32c=AAAAAA==,md5={b64(hashlib.md5(c).digest())}"),
     ("x_ms_blob_content_md5", lambda c: b64(hashlib.md5(c).digest())),
+    ("x_ms_content_md5", lambda c: b64(hashlib.md5(c).digest())),
+    ("etag", lambda c: hashlib.md5(c).hexdigest()),
+    ("etag", lambda c: f'"{hashlib.md5(c).hexdigest()}"'),
     ("x_bz_content_sha1", lambda c: hashlib.sha1(c).hexdigest()),
     ("oc_checksum", lambda c: f"SHA1:{hashlib.sha1(c).hexdigest()}"),
     ("oc_checksum", lambda c: f"SHA3-256:00 ADLER32:{zlib.adler32(c):08x}"),
@@ -73,6 +79,10 @@ UNSUPPORTED = [
     meta(upload_checksum="crc32 AAAA"),
     meta(x_amz_checksum_crc32c="AAAAAA=="),
     meta(x_amz_checksum_crc64nvme="AAAAAAAAAAA="),
+    meta(x_amz_checksum_xxhash64="AAAAAAAAAAA="),
+    meta(x_amz_checksum_xxhash3="AAAAAAAAAAA="),
+    meta(x_amz_checksum_xxhash128="AAAAAAAAAAAAAAAAAAAAAA=="),
+    meta(x_amz_sha256_tree_hash=hashlib.sha256(BODY).hexdigest()),
     meta(x_amz_trailer="x-amz-checksum-crc32"),
     meta(x_amz_sdk_checksum_algorithm="CRC32"),
     meta(x_amz_content_sha256="STREAMING-UNSIGNED-PAYLOAD-TRAILER"),
@@ -106,6 +116,16 @@ MALFORMED = [
     meta(x_goog_hash="md5"),
     # two that contradict each other
     meta(content_digest=field(BODY), repr_digest=field(OTHER)),
+    meta(content_digest=f"{field(OTHER)}, {field(BODY)}"),
+    meta(repr_digest=f"{field(BODY)}, sha-384=:AAAA:, {field(OTHER)}"),
+    meta(content_digest=f"{field(BODY)}, sha-256"),
+    meta(digest=f"md5={b64(hashlib.md5(OTHER).digest())}, md5={b64(hashlib.md5(BODY).digest())}"),
+    meta(digest=f"SHA-256={b64(hashlib.sha256(OTHER).digest())}, id-sha-256={b64(hashlib.sha256(BODY).digest())}"),
+    meta(x_goog_hash=f"md5={b64(hashlib.md5(OTHER).digest())},md5={b64(hashlib.md5(BODY).digest())}"),
+    meta(oc_checksum=f"MD5:{hashlib.md5(OTHER).hexdigest()} md5:{hashlib.md5(BODY).hexdigest()}"),
+    meta(etag='W/"5f"'),
+    meta(etag=f'"{hashlib.md5(BODY).hexdigest()}'),
+    meta(etag=f'"{hashlib.md5(BODY).hexdigest()}-3"'),
     meta(content_md5=b64(hashlib.md5(BODY).digest()), x_checksum_md5=hashlib.md5(OTHER).hexdigest()),
 ]
 INVALID = [
@@ -148,6 +168,11 @@ def test_what_cannot_be_compared_is_refused_and_never_passed_over(headers):
             asked(headers, brings)
         entries = refusal.value.document()["unsupported_algorithms"]
         assert entries and {entry["header"].upper().replace("-", "_") for entry in entries} <= {key[5:] for key in headers}
+
+
+def test_the_same_digest_twice_is_no_contradiction():
+    checks = tuple(asked(meta(content_digest=f"{field(BODY)}, {field(BODY)}"), Brings.FILE))
+    assert digests.of_bytes(checks, BODY) == () and digests.of_bytes(checks, OTHER) == checks
 
 
 @pytest.mark.parametrize("headers", MALFORMED)
@@ -397,6 +422,7 @@ def test_at_the_door_it_is_refused_before_a_byte_whatever_the_verb(control, gran
     path = {"append": f"/{upload.id}", "check": "/check"}.get(how, "/")
     token = token if how == "append" else grant_token()
     question = {"HTTP_X_UPLOAD_METHOD": method, "HTTP_X_UPLOAD_PATH": path, "HTTP_X_UPLOAD_LENGTH": str(len(BODY))}
+    question |= {"HTTP_UPLOAD_LENGTH": "100"} if how == "check" else {}
     answer = control("GET", "/authorize", token=token, **question, **said, **headers)
     if how == "append" and "HTTP_PATCHED_DIGEST" in headers:
         assert answer.status_code == 204  # there it is understood

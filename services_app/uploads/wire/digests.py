@@ -48,10 +48,10 @@ _OWNCLOUD = {"sha1": "sha1", "sha256": "sha256", "md5": "md5", "adler32": "adler
 
 
 def _members(value: str) -> Iterable[tuple[str, object]]:
-    found = structured.dictionary(value)
+    found = structured.members(value)
     if found is None:
         raise errors.RequestMalformed
-    return found.items()
+    return found
 
 
 def _pairs(value: str) -> Iterable[tuple[str, str]]:
@@ -97,6 +97,11 @@ def _hex(value: str) -> bytes:
     return bytes.fromhex(value)
 
 
+def _tag(value: str) -> bytes:
+    """Hex, which may be quoted like an entity tag."""
+    return _hex(value[1:-1] if value[:1] == value[-1:] == '"' else value)
+
+
 def _hex_or_base64(value: str) -> bytes:
     return _hex(value) if re.fullmatch("[0-9A-Fa-f]{64}", value) else _base64(value)
 
@@ -126,18 +131,26 @@ TABLE = (
     Field("Upload-Checksum", Over.REQUEST, _words, _base64, _TUS),
     # S3 and those that speak like it
     Field("X-Amz-Checksum-Sha256", Over.CONTENT, _alone, _base64, {"sha-256": "sha256"}),
+    Field("X-Amz-Checksum-Sha512", Over.CONTENT, _alone, _base64, {"sha-512": "sha512"}),
+    Field("X-Amz-Checksum-Md5", Over.CONTENT, _alone, _base64, {"md5": "md5"}),
     Field("X-Amz-Checksum-Sha1", Over.CONTENT, _alone, _base64, {"sha": "sha1"}),
     Field("X-Amz-Checksum-Crc32", Over.CONTENT, _alone, _base64, {"crc32": "crc32"}),
     Field("X-Amz-Checksum-Crc32c", Over.CONTENT, _alone, _base64, {"crc32c": None}),
     Field("X-Amz-Checksum-Crc64nvme", Over.CONTENT, _alone, _base64, {"crc64nvme": None}),
+    Field("X-Amz-Checksum-Xxhash64", Over.CONTENT, _alone, _base64, {"xxhash64": None}),
+    Field("X-Amz-Checksum-Xxhash3", Over.CONTENT, _alone, _base64, {"xxhash3": None}),
+    Field("X-Amz-Checksum-Xxhash128", Over.CONTENT, _alone, _base64, {"xxhash128": None}),
+    Field("X-Amz-Sha256-Tree-Hash", Over.CONTENT, _alone, _hex, {"sha256-tree": None}),
     Field(
         "X-Amz-Content-Sha256", Over.CONTENT, _alone, _hex, {"sha-256": "sha256"},
         not_asked="UNSIGNED-PAYLOAD", elsewhere="STREAMING-.*",
     ),
-    # Google Cloud Storage, Azure, Backblaze
+    # Google Cloud Storage, Azure, OpenStack Swift, Backblaze
     Field("X-Goog-Hash", Over.FILE, _pairs, _base64, {"md5": "md5"}),
     Field("X-Ms-Blob-Content-Md5", Over.FILE, _alone, _base64, {"md5": "md5"}),
+    Field("X-Ms-Content-Md5", Over.FILE, _alone, _base64, {"md5": "md5"}),
     Field("X-Ms-Content-Crc64", Over.CONTENT, _alone, _base64, {"crc64": None}),
+    Field("ETag", Over.CONTENT, _alone, _tag, {"md5": "md5"}),
     Field(
         "X-Bz-Content-Sha1", Over.CONTENT, _alone, _hex, {"sha": "sha1"},
         not_asked="do_not_verify", elsewhere="hex_digits_at_end",

@@ -1,9 +1,14 @@
 """Structured fields (RFC 9651), read by http-sf. One that cannot be parsed is None as a whole; parameters are passed over."""
 
+import re
+
 from http_sf import parse
 
 # int, bool, bytes, str … as http_sf.types has them; a list for an inner list.
 Value = object
+
+# Of a dictionary that could be parsed: a comma within a member stands in a string.
+_MEMBER = re.compile(r'(?:"(?:\\.|[^"\\])*+"|[^",])++')
 
 
 def item(field: str) -> Value | None:
@@ -12,10 +17,12 @@ def item(field: str) -> Value | None:
     return found and found[0]
 
 
-def dictionary(field: str) -> dict[str, Value] | None:
-    """Key → bare item or inner list (section 4.2.2). Of two members of one key the last counts."""
-    found = _parsed(field, "dictionary")
-    return found if found is None else {key: value for key, (value, _) in found.items()}
+def members(field: str) -> list[tuple[str, Value]] | None:
+    """(key, bare item or inner list) of a dictionary (section 4.2.2), where a key may come again: of two the RFC counts the last."""
+    if _parsed(field, "dictionary") is None:
+        return None
+    parsed = (_parsed(member.strip(" \t"), "dictionary") for member in _MEMBER.findall(field))
+    return [(key, value) for member in parsed for key, (value, _) in member.items()]
 
 
 def _parsed(field: str, kind: str):
