@@ -51,6 +51,9 @@ def _judge(meta: dict, claims) -> Upload | None:
         return None  # 412, with a header that nginx does not have; nothing else counts then
     length, coding = meta.get("HTTP_X_UPLOAD_LENGTH", ""), meta.get("HTTP_X_UPLOAD_CODING", "")
     meta = {**meta, "CONTENT_LENGTH": length} | ({"HTTP_TRANSFER_ENCODING": coding} if coding else {})
+    if path == "/check":
+        whole.asked_of_check(itself.of_put(meta))
+        return None
     if path == "/" and ietf.is_spoken(meta):
         ietf.check_mark(meta)
     rest = itself.check(method, meta) if method in ("PUT", "POST", "PATCH") else None
@@ -59,9 +62,7 @@ def _judge(meta: dict, claims) -> Upload | None:
         policies.may_append(upload, rest.length - rest.offset)
         whole.rest(meta, upload)
         return upload
-    if path == "/check":
-        whole.asked(meta)
-    elif method in ("PUT", "POST") and ietf.is_spoken(meta):
+    if method in ("PUT", "POST") and ietf.is_spoken(meta):
         policies.may_upload(claims, _ietf_length(meta))
         if length.isdecimal() and int(length) > policies.size_limit(claims):
             raise errors.TooLarge  # the first part alone

@@ -112,7 +112,8 @@ class PartialBody(Problem):
     title = "Only a part of the file"
     detail = (
         "The headers say that the body is not the whole file. Send all of it: curl -T FILE URL. "
-        "Or the rest from the offset that GET tells on: curl -C OFFSET -T FILE URL."
+        "Or the rest from the offset that GET tells on: curl -C OFFSET -T FILE URL. "
+        "Where several uploads wait, PATCH at the URL of one says which."
     )
 
 

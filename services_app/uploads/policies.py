@@ -79,7 +79,7 @@ def own_upload(claims: Claims, upload_id: uuid.UUID) -> Upload:
 
 def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
     """The upload that the rest of a file of `length` bytes goes on with from `offset`: the one of this length that waits or
-    runs. Of several it is the one that stands there; none is guessed.
+    runs. Of several none is guessed.
 
     Raises WrongOffset (0 where nothing is there to go on with), InconsistentLength, PartialBody where it may be any of
     several, and whatever may_upload raises.
@@ -99,8 +99,6 @@ def upload_of_rest(claims: Claims, length: int, offset: int) -> Upload:
     if not found:
         raise errors.InconsistentLength
     if len(found) > 1:
-        found = [upload for upload in found if upload.offset == offset]
-    if len(found) != 1:
         raise errors.PartialBody
     if found[0].state == State.WAITING and found[0].offset != offset:
         raise errors.WrongOffset(found[0].offset, offset)

@@ -130,13 +130,15 @@ def check(request):
     if request.method != "POST":
         raise errors.MethodNotAllowed(*CHECK)
     claims = token_claims(request)
-    itself.check(request.method, request.META)
+    if tus.is_other_version(request.META):
+        raise errors.VersionUnsupported
     size = headers.body_length(request.META.get("CONTENT_LENGTH", ""), "")
     if size > media.SNIFF_BYTES:
         raise errors.RequestMalformed
-    length = headers.whole_number(request.META.get("HTTP_UPLOAD_LENGTH", ""))
+    put = itself.of_put(request.META)
+    length = headers.whole_number(put["CONTENT_LENGTH"])
     policies.may_upload(claims, length)
-    asked = whole.asked(request.META)
+    asked = whole.asked_of_check(put)
     content = _whole_body(request, size)
     envelopes.check(content)
     # What speaks of the file is compared where all of the file is here.

@@ -69,6 +69,14 @@ def test_a_put_that_was_cut_off_is_finished_at_the_offset(own, place, file, tmp_
     place.assert_stored_once(file)
 
 
+def test_a_form_is_refused_whatever_type_its_sender_gives_it(own, place, file):
+    """With a type of its own curl writes no `form-data` into the parts, only `attachment`."""
+    form = ("-X", "PUT", *headers("Content-Type: application/zip"), "-F", f"file=@{file}")
+    answer = curl(own, "/u", *bearer(place.token), *form)
+    assert (answer.status, answer.json()["code"]) == (415, "envelope_refused")
+    place.assert_stored_once()
+
+
 def test_going_on_at_the_wrong_offset_keeps_the_bytes_and_says_the_right_one(own, place, file, tmp_path):
     path = cut_off(place, file)
     offset = int(curl(own, path, *bearer(place.token), "--head").headers["upload-offset"])
@@ -94,6 +102,8 @@ def test_curl_goes_on_by_itself_at_the_offset_that_the_answer_names(own, place, 
     wrong = curl(own, "/u", "-C", str(offset - 1), *again)
     assert (wrong.status, wrong.uploaded, wrong.headers["upload-offset"]) == (409, 0, str(offset))
     assert wrong.json()["expected-offset"] == offset and "curl -C OFFSET -T FILE URL" in wrong.json()["detail"]
+    other = curl(own, "/u", "-C", str(offset), *again, *headers('Content-Disposition: attachment; filename="other.bin"'))
+    assert (other.status, other.uploaded, other.json()["code"]) == (400, 0, "partial_body")
     assert place.only_upload()["offset"] == offset
     answer = curl(own, "/u", "-C", str(wrong.json()["expected-offset"]), *again)
     assert (answer.status, answer.uploaded) == (201, SIZE - offset)

@@ -6,6 +6,8 @@ import hashlib
 import pytest
 
 from services_app.uploads import actions
+from services_app.uploads.content import envelopes
+from services_app.uploads.errors import EnvelopeRefused
 from services_app.uploads.models import Upload
 from services_app.uploads.wire.callers import verifier
 from services_app.uploads.wire.headers import digest_field
@@ -137,6 +139,66 @@ def test_the_answer_to_a_coded_body_names_the_coding_that_is_taken(uploads, cut)
     assert (answer.status_code, answer["Accept-Encoding"]) == (415, "identity")
 
 
+@pytest.mark.parametrize("totals", [str(SIZE + 1), f"{SIZE} 7", "?"])
+@pytest.mark.parametrize(
+    ("method", "said"),
+    [
+        ("POST", {**TUS, "HTTP_UPLOAD_LENGTH": str(SIZE)}),
+        ("POST", {**IETF, "HTTP_UPLOAD_LENGTH": str(SIZE)}),
+        ("PUT", IETF),
+        ("PUT", {**IETF, "HTTP_UPLOAD_COMPLETE": "?0", "HTTP_UPLOAD_LENGTH": str(SIZE)}),
+    ],
+)
+def test_a_creation_whose_lengths_contradict_each_other_begins_nothing(tell, grant_token, method, said, totals):
+    code = "request_malformed" if totals == "?" else "inconsistent_length"
+    assert tell(method, "/u", grant_token(), ZIP, **said, HTTP_X_UPLOAD_TOTALS=totals) == (code, code)
+    assert not Upload.objects.exists()
+    assert tell(method, "/u", grant_token(), ZIP, **said, HTTP_X_UPLOAD_TOTALS=str(SIZE)) == (None, 201)
+
+
+def test_where_the_length_is_not_known_yet_or_is_a_parts_there_is_nothing_to_contradict(tell, grant_token):
+    for said in ({"HTTP_UPLOAD_DEFER_LENGTH": "1"}, {"HTTP_UPLOAD_LENGTH": str(SIZE), "HTTP_UPLOAD_CONCAT": "partial"}):
+        assert tell("POST", "/u", grant_token(), ZIP, **TUS, **said, HTTP_X_UPLOAD_TOTALS="999") == (None, 201)
+
+
+@pytest.mark.parametrize("concat", ["partial", "final;/u/x"])
+@pytest.mark.parametrize("complete", ["?0", "?1"])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+def test_the_draft_has_no_part_of_a_concatenation(tell, grant_token, method, complete, concat):
+    said = {**IETF, "HTTP_UPLOAD_COMPLETE": complete, "HTTP_UPLOAD_CONCAT": concat}
+    assert tell(method, "/u", grant_token(), ZIP, **said) == ("partial_body",) * 2
+    assert not Upload.objects.exists()
+
+
+# What a PUT would bear besides; the length goes into Upload-Length of the question, into Content-Length of the PUT.
+AS_A_PUT = [
+    *({"HTTP_X_UPLOAD_TOTALS": totals} for totals in (str(SIZE), str(SIZE + 1), f"{SIZE} 7", "?")),
+    *({"HTTP_UPLOAD_COMPLETE": value} for value in ("?1", "?0", "true", "1")),
+    *({"HTTP_UPLOAD_COMPLETE": "?1", **said} for said in ({"HTTP_UPLOAD_CONCAT": "partial"}, {"HTTP_X_UPLOAD_TOTALS": "7"})),
+    {"HTTP_UPLOAD_DEFER_LENGTH": "1"},
+    {"HTTP_UPLOAD_CONCAT": "partial"},
+    {"HTTP_UPLOAD_OFFSET": "5"},
+    {"HTTP_TUS_RESUMABLE": "1.0.0", "HTTP_UPLOAD_COMPLETE": "?0"},
+    {"HTTP_TUS_RESUMABLE": "0.2.2"},
+    {"HTTP_CONTENT_RANGE": f"bytes 0-{SIZE - 1}/{SIZE}"},
+    {"HTTP_CONTENT_RANGE": f"bytes 0-{SIZE - 2}/{SIZE}"},
+    *(
+        {"CONTENT_TYPE": kind}
+        for kind in (
+            "application/partial-upload", "application/offset+octet-stream", "application/merge-patch+json", "application/zip",
+            "multipart/mixed", "application/x-www-form-urlencoded",
+        )
+    ),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize("said", AS_A_PUT, ids=str)
+def test_a_check_says_what_the_put_would_say(tell, uploads, grant_token, said):
+    put = tell("PUT", "/u", grant_token(), ZIP, HTTP_UPLOAD_LENGTH=str(SIZE), **said)
+    check = tell("POST", "/u/check", grant_token(), ZIP[:30], HTTP_UPLOAD_LENGTH=str(SIZE), **said)
+    assert check == (put[0], put[1] if isinstance(put[1], str) else 204)
+
+
 WHOLE = [
     {"HTTP_CONTENT_RANGE": f"bytes 0-{SIZE - 1}/{SIZE}"},  # curl -C - -T
     {"HTTP_CONTENT_RANGE": f"Bytes 0-{SIZE - 1}/{SIZE}", "HTTP_TRANSFER_ENCODING": "chunked"},
@@ -184,9 +246,47 @@ def test_an_envelope_whose_headers_say_nothing_is_known_by_its_first_bytes(tell,
     assert known_store.staged_names() == []
 
 
-def test_a_text_about_forms_is_a_text(tell, grant_token):
-    assert tell("PUT", "/u", grant_token(), b"-- header --\r\nContent-Disposition: form-data is a header\r\n")[0] is None
-    assert Upload.objects.get().state == "committed"
+# First lines as real senders write them, whatever their headers say.
+ENVELOPES = [
+    b'------------------------c8cb0d1f2e\r\nContent-Disposition: attachment; name="file"; filename="scan.zip"\r\n\r\nPK',  # curl -F
+    b"--aa\r\nContent-Type: application/dicom\r\n\r\nDICM",  # STOW-RS
+    b"--THIS_STRING_SEPARATES\r\nContent-Type: application/pdf\r\nContent-Range: bytes 500-999/8000\r\n\r\n",
+    b"--===============7330845974216740156==\nContent-Type: application/json; charset=UTF-8\n\n{}",  # Google's multipart/related
+    b"--uuid:1b2c-3d\r\nContent-ID: <a@b>\r\n\r\n",
+    b"\r\n--aa\r\nContent-Type: text/plain\r\n\r\n",
+    b" \n\n--aa \ncontent-type : text/plain\n\n",
+    b"--aa\r\nX-Foo: 1\r\nMIME-Version: 1.0\r\nContent-Transfer-Encoding: binary\r\n\r\n",
+    b"--aa\r\nX-Foo: 1\r\n folded\r\n\tagain: x\r\nContent-Location: a\r\n\r\n",
+    b"--a b'()+_,-./:=?c\r\nContent-Length: 5\r\n\r\n12345",
+]
+FILES = [
+    b"-- header --\r\nContent-Disposition: form-data is a header\r\n",
+    b"MIME-Version: 1.0\r\nContent-Type: multipart/mixed; boundary=aa\r\n\r\n--aa\r\nContent-Type: text/plain\r\n\r\n",
+    b"From: a@example.org\r\nTo: b@example.org\r\n\r\n--aa\r\nContent-Type: text/plain\r\n",
+    b"---\ncontent-type: page\n---\n",
+    b"--- \ncontent-type: page\n",
+    b"------\ncontent-type: page\n",
+    b"--- a/file\n+++ b/file\n@@ -1 +1 @@\n-Content-Type: a\n+Content-Type: b\n",
+    b"--no space: a comment\nSELECT 1;\nContent-Type: x\n",
+    b"--aa\r\nX-Foo: 1\r\n\r\nContent-Type: in a body\r\n",
+    b"--aa\r\n\r\nContent-Type: in a body\r\n",
+    b"--aa\r\nA sentence.\r\nContent-Type: x\r\n",
+    b"--" + b"a" * 71 + b"\r\nContent-Type: x\r\n",
+    b"words\r\n--aa\r\nContent-Type: x\r\n",
+    b"--aa" * 20_000,
+    b"--aa\r\n" + b"a: 1\r\n b\r\n" * 6_000,
+]
+
+
+@pytest.mark.parametrize("head", ENVELOPES, ids=lambda head: repr(head[:40]))
+def test_a_part_of_any_multipart_is_an_envelope(head):
+    with pytest.raises(EnvelopeRefused):
+        envelopes.check(head)
+
+
+@pytest.mark.parametrize("head", FILES, ids=lambda head: repr(head[:40]))
+def test_what_only_looks_like_one_is_a_file(head):
+    envelopes.check(head)
 
 
 # -- the rest of a file: curl -C OFFSET -T FILE -----------------------------------------------------------------------
@@ -269,7 +369,28 @@ def test_a_rest_of_another_length_belongs_to_another_file(tell, cut):
     assert Upload.objects.values().get() == before
 
 
-def test_of_several_that_wait_the_length_and_the_offset_tell_which_and_none_is_guessed(uploads, tell, grant_token):
+@pytest.mark.parametrize(
+    ("began", "field", "code"),
+    [
+        ("scan.zip", 'attachment; filename="scan.zip"', None),
+        ("scan.zip", "attachment; filename*=UTF-8''folder%2Fscan.zip", None),  # the same once it is safe
+        ("scan.zip", "attachment", None),
+        ("scan.zip", 'attachment; filename="other.zip"', "partial_body"),
+        ("scan.zip", "attachment; filename*=UTF-8''Scan.zip", "partial_body"),
+        ("", 'attachment; filename="other.zip"', "partial_body"),
+    ],
+)
+def test_a_rest_that_names_another_file_does_not_end_the_one_that_waits(tell, uploads, grant_token, began, field, code):
+    token = grant_token()
+    said = {"HTTP_CONTENT_DISPOSITION": f'attachment; filename="{began}"'} if began else {}
+    uploads("PUT", "/u", token=token, body=ZIP[:50], CONTENT_LENGTH=str(SIZE), **said)
+    rest = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}", "HTTP_CONTENT_DISPOSITION": field}
+    assert tell("PUT", "/u", token, ZIP[50:], **rest) == ((code, code) if code else (None, 201))
+    upload = Upload.objects.get()
+    assert (upload.state, upload.offset) == (("waiting", 50) if code else ("committed", SIZE))
+
+
+def test_of_several_that_wait_the_length_tells_which_and_none_is_guessed_by_where_it_stands(uploads, tell, grant_token):
     token = grant_token(max_uploads=3)
     made = [begun(verifier().verify(token), announced(SIZE), receiving=False) for _ in range(3)]
     for upload, offset in zip(made, (50, 60, 50), strict=True):
@@ -277,7 +398,8 @@ def test_of_several_that_wait_the_length_and_the_offset_tell_which_and_none_is_g
         assert uploads("PATCH", f"/u/{upload.id}", token=token, body=ZIP[:offset], **said).status_code == 204
     rest = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}"}
     assert tell("PUT", "/u", token, ZIP[50:], **rest) == ("partial_body",) * 2
-    assert put_rest(uploads, token, 60).json()["upload_id"] == str(made[1].id)
+    rest = {"HTTP_CONTENT_RANGE": f"bytes 60-{SIZE - 1}/{SIZE}"}
+    assert tell("PUT", "/u", token, ZIP[60:], **rest) == ("partial_body",) * 2
     renewed = grant_token(jti=str(made[2].grant_id), max_uploads=3, upload_id=str(made[2].id))
     assert put_rest(uploads, renewed, 50).json()["upload_id"] == str(made[2].id)
 

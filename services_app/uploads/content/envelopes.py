@@ -4,15 +4,22 @@ import re
 
 from services_app.uploads.errors import CodingRefused, EnvelopeRefused
 
-# RFC 7578: every part of a form has a boundary line and this field. RFC 2046 bounds the boundary.
-_FORM = re.compile(rb"--[^\r\n]{1,70}\r?\n(?:content-[a-z-]+:[^\r\n]*\r?\n)*?content-disposition: *form-data *;", re.IGNORECASE)
+# RFC 2046 section 5.1.1: two hyphens and a boundary, then the header lines of the first part, be it of a form, of STOW-RS or of a
+# mail's attachment; what tells a part from any text is its `Content-…`. A line of hyphens alone begins YAML and front matter.
+_PART = re.compile(
+    rb"(?:[ \t]*\r?\n)*+"
+    rb"--(?=-*[^-\s])[0-9a-z'()+_,./:=?-][0-9a-z'()+_,./:=? -]{0,69}\r?\n"
+    rb"(?:[0-9a-z!#$%&'*+.^_`|~-]+[ \t]*:[^\r\n]*+(?:\r?\n[ \t][^\r\n]*)*+\r?\n)*?"
+    rb"content-[a-z0-9-]+[ \t]*:",
+    re.IGNORECASE,
+)
 # S3, "aws-chunked".
 _SIGNED_CHUNK = re.compile(rb"[0-9a-f]{1,8};chunk-signature=[0-9a-f]{64}\r\n", re.IGNORECASE)
 
 
 def check(head: bytes) -> None:
     """Of the first bytes of a file. Raises EnvelopeRefused or CodingRefused."""
-    if _FORM.match(head):
+    if _PART.match(head):
         raise EnvelopeRefused
     if _SIGNED_CHUNK.match(head):
         raise CodingRefused

@@ -2,11 +2,14 @@
 another PUT that brings the rest (section 14.5, ADR 0014).
 """
 
+from services_app.store.paths import FALLBACK_NAME
 from services_app.uploads import errors
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.content.receive import Append
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.wire import digests, itself, names
+
+from . import ietf
 
 
 def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
@@ -24,6 +27,11 @@ def asked(meta: dict) -> digests.Asked:
     return digests.asked(meta, digests.Brings.FILE)
 
 
+def asked_of_check(put: dict) -> digests.Asked:
+    """The same of the PUT that `/check` asks about, whichever protocol it speaks."""
+    return ietf.asked(put) if ietf.is_spoken(put) else asked(put)
+
+
 def append(asked: digests.Asked) -> Append:
     return Append(
         final=True, checksums=asked.of_body, whole=asked.of_whole, creating=True, excess_problem=errors.LengthExceeded
@@ -31,7 +39,11 @@ def append(asked: digests.Asked) -> Append:
 
 
 def rest(meta: dict, upload: Upload) -> Append:
-    """Content-Digest is of this body, Repr-Digest of the whole file. Raises as digests.asked."""
+    """Content-Digest is of this body, Repr-Digest of the whole file. Raises as digests.asked, and PartialBody for the rest of
+    another file, as far as names tell.
+    """
+    if names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")) not in (FALLBACK_NAME, upload.safe_name):
+        raise errors.PartialBody
     asked = digests.asked(meta, digests.Brings.REST, sha512=bool(upload.expected_sha512))
     return Append(final=True, checksums=asked.of_body, whole=asked.of_whole, excess_problem=errors.AppendTooLarge)
 

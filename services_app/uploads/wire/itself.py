@@ -8,7 +8,7 @@ each. One part is welcome: the rest of a file, by `PUT` with Content-Range, as `
 import re
 from dataclasses import dataclass
 
-from services_app.uploads.errors import CodingRefused, EnvelopeRefused, PartialBody
+from services_app.uploads.errors import CodingRefused, EnvelopeRefused, InconsistentLength, PartialBody
 from services_app.uploads.protocols import ietf, tus
 
 from . import headers
@@ -37,7 +37,7 @@ def check(method: str, meta: dict) -> Rest | None:
     """The Rest that this body is, or None for what it should be otherwise: the whole file, the first bytes of one, or what one
     of the protocols appends.
 
-    Raises EnvelopeRefused, CodingRefused or PartialBody, LengthRequired or RequestMalformed.
+    Raises EnvelopeRefused, CodingRefused, PartialBody or InconsistentLength, LengthRequired or RequestMalformed.
     """
     types = _types(meta)
     if any(_is_wrapping(kind, meta) for kind in types):
@@ -57,7 +57,23 @@ def check(method: str, meta: dict) -> Rest | None:
         return _rest(meta)
     if "HTTP_CONTENT_RANGE" in meta:
         raise PartialBody
+    if method != "PATCH":
+        _check_creation(meta)
     return None
+
+
+def of_put(meta: dict) -> dict:
+    """The headers of the PUT that `/check` asks about, whose body would be as long as Upload-Length says.
+
+    Raises what that PUT would meet for them; PartialBody for a rest as well: GET tells where one goes on.
+    """
+    put = {name: value for name, value in meta.items() if name != "HTTP_TRANSFER_ENCODING"}
+    put["CONTENT_LENGTH"] = str(headers.whole_number(meta.get("HTTP_UPLOAD_LENGTH", "")))
+    if ietf.is_spoken(put):
+        ietf.check_mark(put)
+    if check("PUT", put) is not None:
+        raise PartialBody
+    return put
 
 
 def whole_length(meta: dict) -> int | None:
@@ -65,7 +81,7 @@ def whole_length(meta: dict) -> int | None:
 
     Raises PartialBody where two lengths differ, LengthRequired or RequestMalformed.
     """
-    found = set(map(headers.whole_number, meta.get("HTTP_X_UPLOAD_TOTALS", "").split()))
+    found = _totals(meta)
     if "HTTP_UPLOAD_LENGTH" in meta:
         found.add(headers.whole_number(meta["HTTP_UPLOAD_LENGTH"]))
     sent = headers.body_length(meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", ""))
@@ -79,6 +95,29 @@ def whole_length(meta: dict) -> int | None:
     if len(found) > 1:
         raise PartialBody
     return found.pop() if found else None
+
+
+def _check_creation(meta: dict) -> None:
+    """Of a creation in the words of a protocol: do other products' words contradict them, or those of the one the other's?"""
+    is_draft = ietf.is_spoken(meta)
+    if "HTTP_UPLOAD_CONCAT" in meta:
+        if is_draft:
+            raise PartialBody  # it knows no parts: what tus calls one would be a file
+        return  # a part has a length of its own
+    totals = _totals(meta)
+    if not totals:
+        return
+    if is_draft:
+        totals.add(ietf.total_length(meta, 0))
+    elif "HTTP_UPLOAD_LENGTH" in meta:
+        totals.add(tus.number(meta["HTTP_UPLOAD_LENGTH"]))
+    if len(totals - {None}) > 1:
+        raise InconsistentLength
+
+
+def _totals(meta: dict) -> set[int]:
+    """How long other products say that the whole is (maps/foreign-bodies.conf). Raises RequestMalformed."""
+    return set(map(headers.whole_number, meta.get("HTTP_X_UPLOAD_TOTALS", "").split()))
 
 
 def _rest(meta: dict) -> Rest | None:
