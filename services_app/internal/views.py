@@ -70,6 +70,7 @@ def one_object(request, upload_id: uuid.UUID):
         if request.method == "DELETE":
             with contextlib.suppress(ObjectUnknown):  # an earlier attempt may have come as far as that
                 store.delete(name)
+            store.discard_name(str(upload.id))  # a crash behind the ledger entry leaves this second name of the same bytes
             actions.mark_deleted(upload)
             log.info("deleted", extra={"upload_id": upload.id})
             return HttpResponse(status=204)

@@ -3,11 +3,11 @@
 StoreError
 ├── StoreUnavailable    the NAS is absent, another one, or failing: nothing was written under a final name; it may pass
 ├── StoreFull           ENOSPC or EDQUOT, which may first appear at fsync or close
-├── StoreUncertain      the last directory fsync failed: neither success nor failure; `recover` finds out
+├── StoreUncertain      neither success nor failure (the last directory fsync failed): `recover` finds out
 ├── Unstorable          the store will never take this, for its name, its size or its place: nothing is visible
-├── StagedBytesLost     staging holds fewer bytes than were acknowledged: the upload cannot go on
+├── StagedBytesLost     staging holds fewer bytes than were acknowledged, or no file: the upload cannot go on
 ├── CollectionUnknown   the store has no such collection
-├── ObjectExists        the final name is taken: nothing was overwritten
+├── ObjectExists        the final name is taken, by what is not known to be ours: nothing was overwritten
 └── ObjectUnknown       no such object
 
 Which errno means which: docs/adr/0016-what-an-errno-means.md.

@@ -21,6 +21,7 @@ from .errors import (
     CollectionUnknown,
     ObjectExists,
     ObjectUnknown,
+    StagedBytesLost,
     StoreFull,
     StoreUnavailable,
     StoreUncertain,
@@ -29,6 +30,7 @@ from .errors import (
 from .paths import shortened
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of
+from .whole import check, holds, identity
 
 MANIFEST_SUFFIX = ".manifest.json"
 _BESIDE_A_NAME = len(f".{MANIFEST_SUFFIX}")  # bytes: what is longest of all that is made from an object's name
@@ -133,55 +135,71 @@ class LocalFileSystemStorage:
                 os.unlink(f"{STAGING}/{upload_id}", dir_fd=root_fd)
             folders.copy(root_fd, sources, f"{STAGING}/{upload_id}", MODE)
 
-    def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> str:
-        """Give the staged bytes, which must be durable already, their final name; return the object's name.
+    def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, size: int) -> str:
+        """Give the `size` staged bytes, which must be durable already, their final name; return the object's name.
 
-        A hard link and then an unlink: link fails where the name is taken, so nothing can be overwritten, and no
-        partial file ever stands under its final name. The staged name goes last, so there is a durable name at every
-        moment. Safe to repeat after a crash at any point. The name is shortened where the store takes no longer one.
+        A hard link: it fails where the name is taken, so nothing can be overwritten, and no partial file ever stands under
+        its final name. The staged name stays until the caller discards it, when the ledger has its entry: until then it says
+        whose the bytes under the final name are. Safe to repeat after a crash at any point. The name is shortened where the
+        store takes no longer one.
 
-        Raises ObjectExists, ObjectUnknown (neither staged nor published), CollectionUnknown, Unstorable, StoreFull,
-        StoreUnavailable (nothing is visible) or StoreUncertain (it may be).
+        Raises ObjectExists (what stands there is not known to be ours), ObjectUnknown (neither staged nor published),
+        StagedBytesLost (not whole, or no file), CollectionUnknown, Unstorable, StoreFull, StoreUnavailable (nothing is
+        visible) or StoreUncertain (it may be).
         """
         with self.mounted() as root_fd:
             staged, name = f"{STAGING}/{upload_id}", self._fitting(root_fd, name)
             folder_fd = self._make_folder(root_fd, directory)
             try:
+                with _translated():
+                    _check_whole(root_fd, staged, folder_fd, name, size)
                 linked = _give_name(root_fd, staged, folder_fd, name)
                 try:
                     if not sentinel.still_mounted(self.root, root_fd):
-                        # Linked into a store that was unmounted or swapped a moment ago: take the name back. One that
-                        # stood there before may be the only name of these bytes.
+                        # Linked into a store that was unmounted or swapped a moment ago: take the name back.
                         if linked:
                             os.unlink(name, dir_fd=folder_fd)
                         raise StoreUnavailable
                     durable.sync_directory(folder_fd)
                 except OSError as exc:
                     raise StoreUncertain from exc
-                with contextlib.suppress(OSError):  # `recover` finds it
-                    remove(root_fd, str(upload_id))
             finally:
                 os.close(folder_fd)
         return "/".join((*directory, name))
 
-    def withdraw(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, size: int) -> bool:
-        """Take an upload of `size` bytes that cannot be published out of staging; return whether it was published all the same.
+    def withdraw(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str) -> bool:
+        """Take an upload that cannot be published out of staging, so that nothing can give it its final name any more.
 
-        Where it was not, nothing can give it that name any more. Raises StoreUnavailable or StoreUncertain when nobody can tell.
+        False, and nothing is taken, where it has that name already, or where something has it and nothing is staged. Looked
+        at first: what is staged says whose that is. Raises StoreUnavailable when nobody can tell.
         """
         with self.mounted() as root_fd, _translated():
-            before = _identity(root_fd, f"{STAGING}/{upload_id}")
+            staged = f"{STAGING}/{upload_id}"
+            final = "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
+            before, now = identity(root_fd, staged), identity(root_fd, final)
+            if before is None or before == now:
+                return now is None
             remove(root_fd, str(upload_id))
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
-            final = "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
-            now = _identity(root_fd, final)
-            if None in (before, now) or before == now:
-                return now is not None
-            # Something else has its name. Of the same size it is for a person to judge whose bytes they are.
-            if os.stat(final, dir_fd=root_fd, follow_symlinks=False).st_size == size:
-                raise StoreUncertain
+            if identity(root_fd, final) != before:
+                return True
+            # A call that was stalled came through at that moment.
+            os.link(final, staged, src_dir_fd=root_fd, dst_dir_fd=root_fd, follow_symlinks=False)
             return False
+
+    def found(self, directory: tuple[str, ...], name: str, size: int, sha256: str) -> str | None:
+        """The object's name where these very bytes stand under it, durable; None where it is something else. Reads it all.
+
+        For what is no longer staged. Raises StoreUnavailable.
+        """
+        with self.mounted() as root_fd, _translated():
+            name = self._fitting(root_fd, name)
+            with folders.opened(root_fd, "/".join((COLLECTIONS, *directory))) as folder_fd:
+                if not holds(folder_fd, name, size, sha256):
+                    return None
+                durable.sync_directory(folder_fd)
+        return "/".join((*directory, name))
 
     def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
         """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""
@@ -190,12 +208,14 @@ class LocalFileSystemStorage:
                 for chunk in chunks:
                     staged.write(memoryview(chunk))
                 staged.finish()
-            return self.publish(upload_id, directory, name)
+            saved = self.publish(upload_id, directory, name, staged.size)
         except (ObjectExists, StoreUncertain):
             raise
         except BaseException:
             self.discard(upload_id)
             raise
+        self.discard(upload_id)
+        return saved
 
     def write_manifest(self, name: str, manifest: dict) -> None:
         """Put the sidecar beside the object; an older one is replaced. Raises StoreFull, StoreUnavailable."""
@@ -266,7 +286,7 @@ class LocalFileSystemStorage:
         parent, _, leaf = folder.rpartition("/")
         with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
             with folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
-                was_there = _identity(folder_fd, base) is not None
+                was_there = identity(folder_fd, base) is not None
                 for part in (base, base + MANIFEST_SUFFIX):
                     with contextlib.suppress(FileNotFoundError):
                         os.unlink(part, dir_fd=folder_fd)
@@ -311,33 +331,44 @@ class LocalFileSystemStorage:
         return shortened(name, self._longest[device] - _BESIDE_A_NAME)
 
 
+def _check_whole(root_fd: int, staged: str, folder_fd: int, name: str, size: int) -> None:
+    """Raises StagedBytesLost; one that was linked before its bytes went loses its final name, under which nobody shall read it."""
+    try:
+        check(root_fd, staged, size)
+    except StagedBytesLost:
+        if identity(root_fd, staged) == identity(folder_fd, name):
+            os.unlink(name, dir_fd=folder_fd)
+            durable.sync_directory(folder_fd)
+        raise
+
+
 def _give_name(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
     """Link what is staged; return whether that was done now. It was done before, when a crash came behind it.
 
     Raises ObjectExists, ObjectUnknown, Unstorable, StoreFull or StoreUnavailable.
     """
+    if _has_name(root_fd, staged, folder_fd, name):
+        return False
     try:
         os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
     except (FileExistsError, FileNotFoundError) as exc:
-        with _translated():
-            before, now = _identity(root_fd, staged), _identity(folder_fd, name)
-        if now is None:  # a folder that vanished is ENOENT as well, and costs no staged bytes
-            raise ObjectUnknown if before is None else StoreUnavailable from exc
-        if before not in (None, now):
-            raise ObjectExists from exc
-        return False
+        if _has_name(root_fd, staged, folder_fd, name):
+            return False
+        raise StoreUnavailable from exc  # a folder that vanished is ENOENT as well, and costs no staged bytes
     except OSError as exc:
         raise from_os_error(exc, naming=True) from exc
     return True
 
 
-def _identity(fd: int, path: str) -> tuple[int, int] | None:
-    """What tells one file from another; None where there is none. Raises OSError."""
-    try:
-        found = os.stat(path, dir_fd=fd, follow_symlinks=False)
-    except FileNotFoundError:
-        return None
-    return found.st_dev, found.st_ino
+def _has_name(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
+    """Whether the final name is that of the staged file. Raises ObjectExists, ObjectUnknown or StoreUnavailable."""
+    with _translated():
+        before, now = identity(root_fd, staged), identity(folder_fd, name)
+    if before is None and now is None:
+        raise ObjectUnknown
+    if now not in (None, before):
+        raise ObjectExists
+    return now is not None
 
 
 def _checked(name: str) -> str:

@@ -2,7 +2,7 @@
 
 receiving   → waiting, at the last checkpoint; aborted, when staging holds less than that
 committing  → committed, when the object stands under its final name, or its staged bytes are whole and can be published
-            → aborted otherwise; also when the store will never take it
+            → aborted when they are lost, or the store will never take it; left where something else has that name
 waiting     → aborted, when its sender has not come back in time
 """
 
@@ -32,7 +32,7 @@ from .tidy import tidying
 
 log = logging.getLogger("sluice.recover")
 
-# What is carried away while somebody waits for an answer; more is left to a thread, which has a moment to be done in time,
+# What is carried away, or read, while somebody waits for an answer; more is left to a thread, which has a moment to be done in time,
 # as where the file system shares the bytes.
 _AT_ONCE = 8 << 20  # bytes
 _PROMPTLY = 0.3  # seconds
@@ -77,7 +77,7 @@ def settle(upload: Upload, *, patiently: bool = False) -> State | None:
             with tidying(upload.id):
                 current_store().discard(upload.id)
         else:
-            _settle_commit(upload)
+            _settle_commit(upload, patiently=patiently)
     except actions.LeaseLost:
         return None
     except StoreError as exc:
@@ -104,20 +104,26 @@ def cancel_commit(upload: Upload) -> State:
     return upload.state
 
 
-def _settle_commit(upload: Upload, *, cancelled: bool = False) -> None:
+def _settle_commit(upload: Upload, *, cancelled: bool = False, patiently: bool = False) -> None:
     _take_over(upload)
-    otherwise = errors.UploadCancelled if cancelled else errors.BodyCutOff
+    otherwise = errors.UploadCancelled if cancelled else errors.UploadGone
     with _released_if_it_fails(upload), writers.writing(upload):
         try:
-            name = _not_withdrawn(upload) if cancelled else _published(upload)
-        except (Unstorable, ObjectExists):
-            name, otherwise = _not_withdrawn(upload), errors.Unstorable
+            name = None if cancelled and _withdrawn(upload) else _published(upload, patiently)
+        except Unstorable:
+            name, otherwise = None if _withdrawn(upload) else _published(upload, patiently), errors.Unstorable
+        except ObjectExists:
+            # Who takes it away cures that, so what was acknowledged is kept; unless its sender wants no more of it.
+            if not cancelled:
+                raise
+            name = None
         if name is None:
             actions.abort(upload, otherwise.code)
-            with tidying(upload.id):
-                current_store().discard(upload.id)
         else:
             actions.complete(upload, name)
+        with tidying(upload.id):
+            current_store().discard(upload.id)
+        if name is not None:
             manifest.write(upload)
 
 
@@ -202,19 +208,27 @@ def _take_over(upload: Upload) -> None:
     upload.refresh_from_db()
 
 
-def _published(upload: Upload) -> str | None:
-    """The object's name, if it stands under it or now does. Its bytes were durable before `committing`."""
-    store = current_store()
+def _published(upload: Upload, patiently: bool) -> str | None:
+    """The object's name, if it stands under it or now does; None when its bytes are lost. They were durable before `committing`.
+
+    Raises ObjectExists when something else has its name, StoreUncertain when that has to be read first.
+    """
+    store, place = current_store(), (actions.directory_of(upload), upload.safe_name)
     try:
-        name = store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
-    except ObjectUnknown:
+        return store.publish(upload.id, *place, upload.size)
+    except (ObjectUnknown, StagedBytesLost):
         return None
-    if store.size(name) != upload.size:
+    except ObjectExists:
+        if store.staged_size(upload.id) is not None:
+            raise
+    # What is staged goes after the ledger entry, so this is rare: a cancellation that died. Only the content can tell.
+    if upload.size > _AT_ONCE and not patiently:
         raise StoreUncertain
-    return name
+    if name := store.found(*place, upload.size, upload.sha256):
+        return name
+    raise ObjectExists
 
 
-def _not_withdrawn(upload: Upload) -> str | None:
-    """The object's name, if it stands under it although it was taken back from staging. If it does not, it never will."""
-    is_there = current_store().withdraw(upload.id, actions.directory_of(upload), upload.safe_name, upload.size)
-    return _published(upload) if is_there else None
+def _withdrawn(upload: Upload) -> bool:
+    """Whether it was taken back from staging, and will never stand under its name."""
+    return current_store().withdraw(upload.id, actions.directory_of(upload), upload.safe_name)

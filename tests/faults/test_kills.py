@@ -144,8 +144,8 @@ def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_account
     assert state["uploads"][-1]["sha256"] == hashlib.sha256(content).hexdigest()
     assert client.put(token, content).status == 409
     assert objects_with(own, content) == 1
-    assert staged(own) == []
     own.manage("services_app", "recover")
+    assert staged(own) == []
     manifests = list(own.nas.glob(f"collections/*/*/*/{state['uploads'][-1]['upload_id']}/*.manifest.json"))
     assert len(manifests) == 1
     own.manage("services_app", "verify_ledger")

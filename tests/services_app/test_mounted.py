@@ -25,7 +25,7 @@ def every_use(store):
         "stage": lambda: store.stage(upload_id),
         "staged_size": lambda: store.staged_size(upload_id),
         "discard": lambda: store.discard(upload_id),
-        "publish": lambda: store.publish(upload_id, DIRECTORY, "scan.zip"),
+        "publish": lambda: store.publish(upload_id, DIRECTORY, "scan.zip", 14),
         "save": lambda: store.save(upload_id, DIRECTORY, "scan.zip", [b"x"]),
         "write_manifest": lambda: store.write_manifest(name, {}),
         "add_collection": lambda: store.add_collection("other"),

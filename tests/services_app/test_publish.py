@@ -1,5 +1,6 @@
 """Staging and publishing: whole files only, never an overwrite, repeatable after a crash at any point."""
 
+import hashlib
 import os
 import shutil
 
@@ -31,10 +32,10 @@ def final(nas, directory):
     return nas.joinpath("collections", *directory, "scan.zip")
 
 
-def test_published_bytes_stand_under_their_final_name_only(store, staged, final, upload_id, directory):
-    name = store.publish(upload_id, directory, "scan.zip")
+def test_published_bytes_keep_their_staged_name_until_they_are_accounted_for(store, staged, final, upload_id, directory):
+    name = store.publish(upload_id, directory, "scan.zip", 14)
     assert name == "/".join((*directory, "scan.zip"))
-    assert final.read_bytes() == b"the whole file" and not staged.exists()
+    assert final.read_bytes() == b"the whole file" and staged.samefile(final)
     assert store.size(name) == 14 and store.exists(name) and store.path(name) == final
 
 
@@ -42,7 +43,7 @@ def test_a_name_that_is_taken_is_not_overwritten(store, staged, final, upload_id
     final.parent.mkdir(parents=True)
     final.write_bytes(b"older")
     with pytest.raises(ObjectExists):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     assert final.read_bytes() == b"older" and staged.exists()
 
 
@@ -57,31 +58,31 @@ def test_a_name_taken_by_something_else_is_not_followed(store, staged, final, up
     if kind == "symlink":
         victim.write_bytes(b"precious")
     with pytest.raises(ObjectExists):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     assert not victim.exists() or victim.read_bytes() == b"precious"
 
 
-def test_publishing_can_be_repeated_after_a_crash_between_link_and_unlink(store, staged, final, upload_id, directory):
+def test_publishing_can_be_repeated_after_a_crash_behind_the_link(store, staged, final, upload_id, directory):
     final.parent.mkdir(parents=True)
     os.link(staged, final)
-    store.publish(upload_id, directory, "scan.zip")
-    assert final.read_bytes() == b"the whole file" and not staged.exists()
+    store.publish(upload_id, directory, "scan.zip", 14)
+    assert final.read_bytes() == b"the whole file" and staged.samefile(final)
 
 
 def test_publishing_can_be_repeated_after_it_was_done(store, staged, final, upload_id, directory):
-    first = store.publish(upload_id, directory, "scan.zip")
-    assert store.publish(upload_id, directory, "scan.zip") == first
+    first = store.publish(upload_id, directory, "scan.zip", 14)
+    assert store.publish(upload_id, directory, "scan.zip", 14) == first
     assert final.read_bytes() == b"the whole file"
 
 
 def test_what_was_never_staged_is_unknown(store, upload_id, directory):
     with pytest.raises(ObjectUnknown):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
 
 
 def test_a_collection_that_init_store_did_not_make_is_unknown(store, staged, upload_id, nas):
     with pytest.raises(CollectionUnknown):
-        store.publish(upload_id, ("other", "2026", "03", str(upload_id)), "scan.zip")
+        store.publish(upload_id, ("other", "2026", "03", str(upload_id)), "scan.zip", 14)
     assert not (nas / "collections" / "other").exists() and staged.exists()
 
 
@@ -94,7 +95,7 @@ def test_a_link_in_place_of_any_folder_is_not_followed(store, staged, nas, uploa
     shutil.rmtree(parent / directory[depth], ignore_errors=True)
     (parent / directory[depth]).symlink_to(elsewhere)
     with pytest.raises(StoreUnavailable):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     assert list(elsewhere.rglob("*")) == [] and staged.exists()
 
 
@@ -125,7 +126,7 @@ def test_a_store_swapped_while_publishing_keeps_no_object(store, staged, nas, up
 
     monkeypatch.setattr(os, "link", link_and_swap)
     with pytest.raises(StoreUnavailable):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     assert list(nas.iterdir()) == []
     assert not away.joinpath("collections", *directory, "scan.zip").exists()
     assert (away / "staging" / str(upload_id)).exists()
@@ -134,23 +135,64 @@ def test_a_store_swapped_while_publishing_keeps_no_object(store, staged, nas, up
 def test_a_swap_noticed_while_repeating_does_not_destroy_the_only_copy(
     store, staged, final, upload_id, directory, monkeypatch
 ):
-    store.publish(upload_id, directory, "scan.zip")
+    store.publish(upload_id, directory, "scan.zip", 14)
     monkeypatch.setattr("services_app.store.sentinel.still_mounted", lambda *_: False)
     with pytest.raises(StoreUnavailable):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     assert final.read_bytes() == b"the whole file"
 
 
-def test_the_staged_name_goes_only_after_the_final_name_is_durable(
-    store, staged, final, upload_id, directory, monkeypatch
-):
-    at_sync = []
+@pytest.mark.parametrize("instead", ["shorter", "symlink", "folder", "fifo"])
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_is_not_the_whole_file_is_never_published(store, staged, final, upload_id, directory, tmp_path, instead, linked):
+    if linked and instead == "shorter":
+        final.parent.mkdir(parents=True)
+        os.link(staged, final)
+    if instead == "shorter":
+        os.truncate(staged, 10)
+    else:
+        staged.unlink()
+        victim = tmp_path / "victim"
+        victim.write_bytes(b"the whole file")
+        {"symlink": lambda: staged.symlink_to(victim), "folder": staged.mkdir, "fifo": lambda: os.mkfifo(staged)}[instead]()
+    with pytest.raises(StagedBytesLost):
+        store.publish(upload_id, directory, "scan.zip", 14)
+    assert not os.path.lexists(final)
+
+
+@pytest.mark.parametrize("linked", [False, True])
+def test_what_lies_beyond_the_promise_is_cut_off_before_it_is_published(store, staged, final, upload_id, directory, linked):
+    if linked:
+        final.parent.mkdir(parents=True)
+        os.link(staged, final)
+    with staged.open("ab") as file:
+        file.write(b" and more")
+    store.publish(upload_id, directory, "scan.zip", 14)
+    assert final.read_bytes() == b"the whole file"
+
+
+def test_whose_a_file_is_that_is_no_longer_staged_only_its_content_tells(store, staged, final, upload_id, directory):
+    sha256 = hashlib.sha256(b"the whole file").hexdigest()
+    store.publish(upload_id, directory, "scan.zip", 14)
+    staged.unlink()
+    with pytest.raises(ObjectExists):
+        store.publish(upload_id, directory, "scan.zip", 14)
+    assert store.found(directory, "scan.zip", 14, sha256) == "/".join((*directory, "scan.zip"))
+    for foreign in (b"THE WHOLE FILE", b"short"):
+        final.write_bytes(foreign)
+        assert store.found(directory, "scan.zip", 14, sha256) is None
+    final.unlink()
+    final.mkdir()
+    assert store.found(directory, "scan.zip", 14, sha256) is None
+
+
+def test_a_link_that_comes_through_while_it_is_withdrawn_is_found(store, staged, final, upload_id, directory, monkeypatch):
     sync = durable.sync_directory
-    monkeypatch.setattr(
-        durable, "sync_directory", lambda fd: (at_sync.append((final.exists(), staged.exists())), sync(fd))
-    )
-    store.publish(upload_id, directory, "scan.zip")
-    assert at_sync[-1] == (True, True)
+    (kept := staged.with_name("kept")).hardlink_to(staged)
+    final.parent.mkdir(parents=True)
+    monkeypatch.setattr(durable, "sync_directory", lambda fd: (os.path.lexists(kept) and os.rename(kept, final), sync(fd)))
+    assert not store.withdraw(upload_id, directory, "scan.zip")
+    assert staged.samefile(final)
 
 
 def test_a_failed_sync_of_the_folder_is_uncertain_and_can_be_repeated(
@@ -165,9 +207,9 @@ def test_a_failed_sync_of_the_folder_is_uncertain_and_can_be_repeated(
 
     monkeypatch.setattr(durable, "sync_directory", failing)
     with pytest.raises(StoreUncertain):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     monkeypatch.setattr(durable, "sync_directory", sync)
-    store.publish(upload_id, directory, "scan.zip")
+    store.publish(upload_id, directory, "scan.zip", 14)
     assert final.read_bytes() == b"the whole file"
 
 
@@ -227,5 +269,5 @@ def test_an_unfinished_file_stays_until_it_is_discarded(store, nas, upload_id):
 
 
 def test_neither_others_nor_the_group_may_write_a_stored_file(store, staged, upload_id, directory, final):
-    store.publish(upload_id, directory, "scan.zip")
+    store.publish(upload_id, directory, "scan.zip", 14)
     assert final.stat().st_mode & 0o137 == 0

@@ -1,5 +1,6 @@
 """What a crash leaves behind is settled: committed, waiting at its last checkpoint, or aborted; once, whoever asks."""
 
+import hashlib
 import json
 import os
 import shutil
@@ -52,7 +53,7 @@ def crashed(claims, known_store):
                     actions.checkpoint(upload, offset=3, digest_state=b"of three", media_type="")
                 staged.finish()
         if at in ("committing", "linked", "published"):
-            actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="text/plain")
+            actions.begin_commit(upload, size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), media_type="text/plain")
         if at in ("linked", "published"):
             path = known_store.root.joinpath("collections", *actions.directory_of(upload), upload.safe_name)
             path.parent.mkdir(parents=True)
@@ -178,15 +179,27 @@ def test_a_committing_upload_whose_bytes_are_gone_is_aborted(crashed, known_stor
     upload = crashed("committing")
     known_store.discard(upload.id)
     assert recover.settle(upload) == "aborted"
+    assert Upload.objects.get().problem == "upload_gone"
 
 
-def test_an_object_of_another_size_is_left_for_a_person(crashed, known_store):
+@pytest.mark.parametrize("found", [b"short", b"THE WHOLE FILE"])
+@pytest.mark.parametrize("patiently", [False, True])
+def test_an_object_of_other_bytes_is_left_for_a_person(crashed, known_store, found, patiently):
     upload = crashed("published")
     path = known_store.path(actions.object_name(upload))
-    path.write_bytes(b"short")
+    path.write_bytes(found)
+    with pytest.raises(errors.StoreUnavailable):
+        recover.settle(upload, patiently=patiently)
+    assert path.exists() and Upload.objects.get().state == "committing" and not Entry.objects.exists()
+
+
+def test_a_large_object_that_is_no_longer_staged_is_read_only_while_nobody_waits(crashed, monkeypatch):
+    upload = crashed("published")
+    monkeypatch.setattr(recover, "_AT_ONCE", 13)
     with pytest.raises(errors.StoreUnavailable):
         recover.settle(upload)
-    assert path.exists() and Upload.objects.get().state == "committing" and not Entry.objects.exists()
+    upload.refresh_from_db()
+    assert recover.settle(upload, patiently=True) == "committed"
 
 
 @pytest.mark.parametrize("at", ["receiving", "committing", "published"])

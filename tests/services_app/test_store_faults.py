@@ -135,7 +135,7 @@ def test_an_error_at_the_folders_fsync_is_neither_success_nor_failure(
         staged.finish()
         fault = Fault(monkeypatch, "fsync", code, only=lambda fd: os.readlink(f"/proc/self/fd/{fd}") == str(final))
         with pytest.raises(StoreUncertain):
-            store.publish(upload_id, directory, "scan.zip")
+            store.publish(upload_id, directory, "scan.zip", 14)
     assert fault.calls == 1
     assert (final / "scan.zip").read_bytes() == b"the whole file"
 
@@ -146,7 +146,7 @@ def test_a_name_that_cannot_be_taken_back_is_uncertain(store, nas, upload_id, di
     monkeypatch.setattr("services_app.store.sentinel.still_mounted", lambda *_: False)
     Fault(monkeypatch, "unlink", errno.ESTALE, only=lambda name, *_: name == "scan.zip")
     with pytest.raises(StoreUncertain):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 0)
 
 
 def test_a_store_that_fails_while_looking_for_an_object_is_not_an_unknown_object(
@@ -154,7 +154,7 @@ def test_a_store_that_fails_while_looking_for_an_object_is_not_an_unknown_object
 ):
     Fault(monkeypatch, "stat", errno.ESTALE, only=lambda name, *_: str(name).endswith("scan.zip"))
     with pytest.raises(StoreUnavailable):
-        store.publish(upload_id, directory, "scan.zip")
+        store.publish(upload_id, directory, "scan.zip", 14)
     with pytest.raises(StoreUnavailable):
         store.size("/".join((*directory, "scan.zip")))
     monkeypatch.undo()

@@ -1,11 +1,12 @@
 """What the store can never take is refused with a code of its own, and ends: aborted, its bytes freed, its slot free."""
 
 import errno
+import hashlib
 import os
 from io import StringIO
 
 import pytest
-from django.core.management import call_command
+from django.core.management import CommandError, call_command
 
 from services_app.store import probe
 from services_app.store.errors import Unstorable
@@ -51,7 +52,7 @@ def whole(known_store, token):
         with known_store.stage(upload.id) as staged:
             staged.write(memoryview(CONTENT))
             staged.finish()
-        actions.begin_commit(upload, size=len(CONTENT), sha256="ab" * 32, media_type="application/zip")
+        actions.begin_commit(upload, size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), media_type="application/zip")
         Upload.objects.update(**over())
         return Upload.objects.select_related("grant").get(id=upload.id)
 
@@ -118,35 +119,90 @@ def test_an_upload_that_cannot_be_published_now_can_be_cancelled(control, token,
 def test_a_cancellation_that_comes_too_late_finds_the_file_stored(control, token, known_store, whole, monkeypatch):
     upload = whole()
     folder = known_store.root.joinpath("collections", *actions.directory_of(upload))
-    folder.mkdir(parents=True)
-    os.link(known_store.root / "staging" / str(upload.id), folder / "scan.zip")
-    failing = iter([True, True])  # twice it is tried to settle it first
+    failing = iter([False, True])  # twice it is tried to settle it first; the second time only the answer is lost
     real = os.link
 
     def link(*args, **kwargs):
-        if next(failing, False):
-            raise OSError(errno.EIO, "")
-        return real(*args, **kwargs)
+        if next(failing, True):
+            real(*args, **kwargs)
+        raise OSError(errno.EIO, "")
 
     monkeypatch.setattr(os, "link", link)
     assert control("DELETE", f"/u/{upload.id}", token=token).status_code == 409
     assert Upload.objects.get().state == "committed" and (folder / "scan.zip").read_bytes() == CONTENT
 
 
-@pytest.mark.parametrize("size", ["another", "the same"])
-def test_a_foreign_file_under_its_name_is_never_signed_for(control, token, known_store, whole, size):
+@pytest.fixture
+def obstacle(known_store):
+    """A function: put something else under the final name of an upload; returns its path."""
+
+    def put(upload, kind):
+        path = known_store.root.joinpath("collections", *actions.directory_of(upload), "scan.zip")
+        path.parent.mkdir(parents=True)
+        match kind:
+            case "another size":
+                path.write_bytes(b"foreign")
+            case "the same size":
+                path.write_bytes(bytes(len(CONTENT)))
+            case "a folder":
+                path.mkdir()
+            case "a dangling link":
+                path.symlink_to("nowhere")
+        return path
+
+    return put
+
+
+OBSTACLES = ["another size", "the same size", "a folder", "a dangling link"]
+
+
+@pytest.mark.parametrize("kind", OBSTACLES)
+def test_what_else_stands_under_its_name_is_never_signed_for_and_costs_nothing_acknowledged(
+    control, token, known_store, whole, obstacle, capsys, kind
+):
     upload = whole()
-    folder = known_store.root.joinpath("collections", *actions.directory_of(upload))
-    folder.mkdir(parents=True)
-    foreign = bytes(len(CONTENT)) if size == "the same" else b"foreign"
-    (folder / "scan.zip").write_bytes(foreign)
-    answer = control("GET", f"/u/{upload.id}", token=token)
-    now = Upload.objects.get()
-    if size == "another":
-        assert has_ended(token, known_store)
-    else:  # whose bytes are these? For a person to judge
-        assert (answer.status_code, now.state) == (200, "committing")
-    assert not now.receipt and (folder / "scan.zip").read_bytes() == foreign
+    path = obstacle(upload, kind)
+    for _ in range(3):
+        told = control("GET", f"/u/{upload.id}", token=token).json()
+        assert (told["state"], told["receipt"]) == ("committing", None)
+        with pytest.raises(CommandError, match="1 failed"):
+            call_command("recover", stdout=StringIO())
+        assert f"upload {upload.id}: StoreUnavailable, from ObjectExists" in capsys.readouterr().err
+    assert known_store.staged_size(upload.id) == len(CONTENT)
+    path.rmdir() if kind == "a folder" else path.unlink()
+    assert control("GET", f"/u/{upload.id}", token=token).json()["state"] == "committed"
+    assert path.read_bytes() == CONTENT and known_store.staged_names() == []
+
+
+@pytest.mark.parametrize("kind", OBSTACLES)
+@pytest.mark.parametrize("is_staged", [True, False])
+def test_its_sender_can_end_an_upload_whose_name_something_else_has(control, token, known_store, whole, obstacle, kind, is_staged):
+    upload = whole()
+    path = obstacle(upload, kind)
+    if not is_staged:
+        known_store.discard(upload.id)
+    assert control("DELETE", f"/u/{upload.id}", token=token).status_code == 204
+    assert has_ended(token, known_store, "upload_cancelled") and os.path.lexists(path)
+
+
+@pytest.mark.parametrize("asked", ["GET", "DELETE", "recover"])
+@pytest.mark.parametrize("instead", ["shorter", "a link", "nothing"])
+def test_an_upload_whose_staged_bytes_are_lost_ends_whoever_asks(control, token, known_store, whole, tmp_path, asked, instead):
+    upload = whole()
+    staged = known_store.root / "staging" / str(upload.id)
+    if instead == "shorter":
+        os.truncate(staged, 10)
+    else:
+        staged.unlink()
+    if instead == "a link":
+        (tmp_path / "other").write_bytes(CONTENT)
+        staged.symlink_to(tmp_path / "other")
+    if asked == "recover":
+        call_command("recover", stdout=StringIO())
+    else:
+        assert control(asked, f"/u/{upload.id}", token=token).status_code < 500
+    assert has_ended(token, known_store, "upload_gone")
+    assert not known_store.root.joinpath("collections", *actions.directory_of(upload), "scan.zip").exists()
 
 
 def test_a_file_larger_than_the_file_system_takes_is_422_and_leaves_nothing(uploads, token, known_store):
@@ -183,13 +239,9 @@ def test_a_name_is_shortened_to_what_the_store_takes_with_its_manifest(uploads, 
 def test_an_upload_begun_under_too_long_a_name_is_finished_under_a_shorter_one(control, token, known_store, whole, crashed_after):
     upload = whole(LONG[0])
     if crashed_after != "nothing":
-        staged, kept = known_store.root / "staging" / str(upload.id), known_store.root / "kept"
-        os.link(staged, kept)
-        known_store.publish(upload.id, actions.directory_of(upload), upload.safe_name)
-        os.rename(kept, staged) if crashed_after == "link" else kept.unlink()
-        if crashed_after == "link":
-            staged.unlink()
-            os.link(next(known_store.root.joinpath("collections", *actions.directory_of(upload)).iterdir()), staged)
+        known_store.publish(upload.id, actions.directory_of(upload), upload.safe_name, upload.size)
+    if crashed_after == "unlink":
+        known_store.discard(upload.id)
     assert control("GET", f"/u/{upload.id}", token=token).json()["state"] == "committed"
     assert known_store.path(actions.object_name(Upload.objects.get())).read_bytes() == CONTENT
 

@@ -20,6 +20,7 @@ from services_app.tokens.claims import Claims
 from services_app.uploads import actions, errors, outage, policies
 from services_app.uploads.models import Protocol, Upload
 from services_app.uploads.ownership import writers
+from services_app.uploads.tidy import tidying
 from services_app.uploads.wire import digests
 from services_app.uploads.wire.body import RequestBody
 from services_app.uploads.wire.digests import Check
@@ -181,8 +182,10 @@ def commit(upload: Upload) -> None:
     """
     store, folder = current_store(), actions.directory_of(upload)
     connections.give_back()  # a store that stalls must not hold what others need to renew their leases
-    name = store.publish(upload.id, folder, upload.safe_name)
+    name = store.publish(upload.id, folder, upload.safe_name, upload.size)
     actions.complete(upload, name)
+    with tidying(upload.id):
+        store.discard(upload.id)
     manifest.write(upload)
 
 
