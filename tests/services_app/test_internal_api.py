@@ -151,6 +151,13 @@ def test_a_deletion_removes_the_object_and_enters_the_ledger_once(call, stored, 
     assert Entry.objects.count() == 2
 
 
+def test_a_deletion_removes_the_second_name_that_a_crash_behind_the_ledger_entry_left(call, stored, known_store):
+    upload = stored()
+    (known_store.root / "staging" / str(upload.id)).hardlink_to(known_store.path(actions.object_name(upload)))
+    assert call("DELETE", f"objects/{upload.id}").status_code == 204
+    assert known_store.staged_names() == []
+
+
 def test_a_deletion_that_was_cut_off_can_be_repeated(call, stored, known_store, monkeypatch):
     upload = stored()
 

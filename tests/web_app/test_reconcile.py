@@ -199,6 +199,14 @@ def test_any_number_of_failing_grants_keeps_no_other_from_its_receipt(grants, re
     assert outcome(reconcile(services)) == {"asked": 5, "completed": 1, "failed": 4}
 
 
+def test_the_second_fault_of_the_database_in_a_row_ends_the_round_with_one_line(grants, receipt_for, monkeypatch):
+    services = all_of(grants, receipt_for, **{f"_{place}": OperationalError("locked") for place in range(5)})
+    monkeypatch.setattr(command, "internal_api", lambda: services)
+    with pytest.raises(CommandError, match="The database cannot be used now") as caught:
+        call_command("reconcile")
+    assert (caught.value.returncode, len(services.asked)) == (1, 2)
+
+
 @pytest.mark.parametrize(("fault", "asked"), [(StorageUnreachable(), 3), (StorageRefused(), 1)])
 def test_command_fails_when_the_services_tier_answers_nobody(grants, receipt_for, monkeypatch, fault, asked):
     services = all_of(grants, receipt_for, **{f"_{place}": fault for place in range(5)})

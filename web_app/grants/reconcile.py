@@ -14,6 +14,7 @@ from django.utils import timezone
 
 from web_app.audit.record import COMMAND
 from web_app.config.errors import Problem
+from web_app.config.outage import is_of_the_database
 from web_app.grants import actions
 from web_app.grants.models import Grant
 from web_app.grants.states import State
@@ -26,6 +27,7 @@ logger = logging.getLogger(__name__)
 # any more.
 _LATE = datetime.timedelta(hours=48)
 _SILENT_AT_MOST = 3
+_AWAY_AT_MOST = 2
 
 
 def waiting() -> QuerySet[Grant]:
@@ -37,20 +39,22 @@ def reconcile(api: InternalApi) -> tuple[Counter, dict[uuid.UUID, str]]:
     """Counts (asked, completed, expired, waiting, refused, failed), and why grants failed, each by itself.
 
     Raises StorageRefused, and StorageUnreachable when nothing answered for several grants one behind the other: then it is not
-    about them.
+    about them. Likewise whatever the database raises the second time in a row: each of the others would wait as long.
     """
+    away = 0
     counts, causes, silent = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0, failed=0), {}, 0
     # A list: each grant is settled in a transaction of its own, and no cursor may stay open across those.
     for grant in list(waiting().select_related("uploader").prefetch_related("stored")):
         counts["asked"] += 1
         try:
             counts[_settle(api, grant)] += 1
-            silent = 0
+            silent = away = 0
         except StorageRefused:
             raise
         except Exception as exc:  # whatever it was: the others get their turn
             silent = silent + 1 if type(exc) is StorageUnreachable else 0
-            if silent == _SILENT_AT_MOST:
+            away = away + 1 if is_of_the_database(exc) else 0
+            if silent == _SILENT_AT_MOST or away == _AWAY_AT_MOST:
                 raise
             logger.error("grant_not_settled", extra={"grant": str(grant.id)}, exc_info=True)
             counts["failed"] += 1
