@@ -230,7 +230,7 @@ def test_a_nas_that_is_away_while_one_gives_way_stops_nobody(cut, uploads, monke
 
     monkeypatch.setattr(known_store, "discard", away)
     assert uploads("PUT", "/u", token=token, body=ZIP).status_code == 201
-    assert known_store.staged_names() == [str(upload.id)], "for `recover`"
+    assert str(upload.id) in known_store.staged_names(), "for `recover`"
 
 
 def test_nothing_of_an_upload_that_nobody_asked_about_is_judged_by_authorize():

@@ -46,7 +46,10 @@ class Command(BaseCommand):
         except StoreError as exc:
             raise CommandError(f"The store is not usable: {type(exc).__name__} {exc}".rstrip() + ".") from exc
         except Error as exc:
-            raise CommandError(f"The database cannot be written now: {type(exc).__name__}. Run this again then.") from exc
+            raise CommandError(
+                f"The database cannot be written now: {type(exc).__name__}. Is it there, whole and free, and has manage.py migrate "
+                "been run? Run this again then."
+            ) from exc
         self.stdout.write(f"store {store_id} {'made' if made else 'adopted'}; collections added: {len(collection)}")
 
     def _identify(self, root_fd: int) -> tuple[uuid.UUID, bool]:

@@ -20,6 +20,7 @@ class Command(BaseCommand):
     )
 
     def handle(self, *args, **options):
+        Upload.objects.exists()  # a database that is away from the beginning is told once, by manage.py
         self._batch = Batch(self.stderr)
         counts = {State.COMMITTED: 0, State.WAITING: 0, State.ABORTED: 0}
         with self._batch.item("uploads"):

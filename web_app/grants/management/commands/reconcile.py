@@ -57,7 +57,10 @@ class Command(BaseCommand):
         except Exception as exc:
             if not is_of_the_database(exc):
                 raise
-            raise CommandError("The database cannot be used now. Nothing is lost.", returncode=1) from exc
+            raise CommandError(
+                "The database cannot be used now. Is it there, whole and free, and has manage.py migrate been run? Nothing is lost.",
+                returncode=1,
+            ) from exc
         self.stdout.write(" ".join(f"{name}={count}" for name, count in counts.items()))
         for grant_id, why in causes.items():
             self._say(f"grant {grant_id}: {why}")
