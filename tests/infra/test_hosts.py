@@ -1,5 +1,6 @@
 """ansible/site.yml on two bare hosts: converges, changes nothing when run again, and what it says holds on both."""
 
+import base64
 import json
 import re
 import shlex
@@ -50,7 +51,6 @@ def edge(hosts):
     # createsuperuser asks a person; a test answers by variables, which the command itself does not pass on.
     line = hosts.sh("web", "cat /usr/local/sbin/sluice-web").replace("--working-directory", f"{given} --working-directory")
     hosts.sh("web", f"cat > /run/sluice-web-once <<'END'\n{line}END\nsh /run/sluice-web-once createsuperuser --noinput")
-    hosts.sh("services", "sluice-services init_store --collection demo")
     hosts.sh("web", "sluice-web create_collection demo --title Demo --member operator")
     api_key = hosts.sh("web", "sluice-web create_api_key operator --label infra").split()[-1]
     resolve = ("--resolve", f"{PUBLIC_NAME}:443:{ADDRESSES['web']}")
@@ -203,6 +203,23 @@ def test_another_instance_takes_over_and_the_old_one_finishes_its_body(hosts, ed
     assert slow.communicate(timeout=900)[0].strip() == "201"
     hosts.sh("services", f"until ! systemctl is-active --quiet {old}; do sleep 1; done", seconds=60)
     assert old not in units(hosts, "services") and len(units(hosts, "services")) == 2
+
+
+def test_signing_keys_are_changed_by_their_commands_and_the_playbook(hosts, edge):
+    commands = {"web": "sluice-web token_keys", "services": "sluice-services receipt_keys"}
+    public = {"web": "/etc/sluice/receipt-public.jwks", "services": "/etc/sluice/token-public.jwks"}
+    made = {tier: hosts.sh(tier, f"{command} new").strip() for tier, command in commands.items()}
+    hosts.playbook()
+    assert made["web"] in hosts.sh("services", f"cat {public['services']}")
+    assert made["services"] in hosts.sh("web", f"cat {public['web']}")
+    for tier, command in commands.items():
+        hosts.sh(tier, f"{command} sign-with {made[tier]}")
+    hosts.playbook()
+    _, grant = edge.api("/api/v1/uploads", {"collection": "demo"})
+    status, upload = edge.put("demo", ROOT / "README.md")
+    assert status == 201 and edge.receipt(upload)["size"] == (ROOT / "README.md").stat().st_size
+    signed_with = [json.loads(base64.urlsafe_b64decode(one.split(".")[0] + "=="))["kid"] for one in (grant["token"], upload["receipt"])]
+    assert signed_with == [made["web"], made["services"]]
 
 
 @TIERS
