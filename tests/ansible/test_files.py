@@ -46,8 +46,8 @@ def test_both_apps_images_begin_with_the_same_layers():
 
 
 def test_every_image_is_made_from_one_base():
-    files = "".join((ROOT / name / "Dockerfile").read_text() for name in ("nginx", "web_app", "services_app"))
-    assert re.findall(r"^ARG DEBIAN=(.*)$", files, re.MULTILINE) == ["debian:trixie-slim"] * 3
+    files = "".join((ROOT / name / "Dockerfile").read_text() for name in ("nginx", "web_app", "services_app", "dev/postgresql"))
+    assert re.findall(r"^ARG DEBIAN=(.*)$", files, re.MULTILINE) == ["debian:trixie-slim"] * 4
 
 
 def test_the_variables_of_the_compose_file_are_documented_with_their_defaults():

@@ -1,4 +1,4 @@
-"""docker-compose.yml from nothing: built, up, an upload, down and up again."""
+"""docker-compose.yml from nothing, on SQLite and on PostgreSQL: built, up, an upload, down and up again."""
 
 import json
 
@@ -10,6 +10,7 @@ from tests.infra.uploads import Edge
 
 PROJECT = "sluice-infra"
 RUNNING = ("nginx", "web_app", "reconcile", "uploads", "control")
+FILES = {"sqlite": "docker-compose.yml", "postgresql": "docker-compose.yml:docker-compose.postgresql.yml"}
 
 
 def compose(*arguments: str, seconds: float = 900, check: bool = True) -> str:
@@ -26,9 +27,18 @@ def container(service: str) -> dict:
     return json.loads(run("docker", "inspect", compose("ps", "--quiet", service).strip()).stdout)[0]
 
 
+@pytest.fixture(scope="module", params=FILES)
+def database(request):
+    """Which one; compose itself asks for COMPOSE_FILE."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("COMPOSE_FILE", FILES["postgresql"])
+        compose("down", "--volumes", "--remove-orphans")
+        patch.setenv("COMPOSE_FILE", FILES[request.param])
+        yield request.param
+
+
 @pytest.fixture(scope="module")
-def edge(docker, tmp_path_factory):
-    compose("down", "--volumes", "--remove-orphans")
+def edge(docker, database, tmp_path_factory):
     compose("build", "--quiet")
     compose("up", "--detach")
     try:
@@ -65,8 +75,10 @@ def test_a_file_of_327_mib_arrives_and_its_receipt_verifies(edge, upload, big_fi
     assert stored.split()[0] == big_file[1]
 
 
-@pytest.mark.parametrize("service", RUNNING)
-def test_a_container_can_do_nothing_but_its_work(edge, service):
+@pytest.mark.parametrize("service", (*RUNNING, "database"))
+def test_a_container_can_do_nothing_but_its_work(edge, database, service):
+    if (service, database) == ("database", "sqlite"):
+        pytest.skip("SQLite is no service.")
     found = container(service)
     host = found["HostConfig"]
     assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and "no-new-privileges:true" in host["SecurityOpt"]
@@ -108,6 +120,31 @@ def test_only_nginx_has_a_published_port_and_the_services_tier_answers_nobody_el
     assert not {"7", "28"} & set(inside), "they are reachable where they should be: refused by TLS, not by the network"
     third = ("docker", "run", "--rm", "--network", f"{PROJECT}_edge", "--entrypoint", "sh", "sluice-nginx", "-c", ask)
     assert run(*third).stdout.split() == ["28", "28"]
+
+
+def test_a_tier_gets_into_its_own_database_alone(edge, database):
+    if database == "sqlite":
+        pytest.skip("SQLite is a file in a volume of each tier.")
+    script = (
+        "import psycopg\nurl = open('/etc/sluice/database-url').read().strip()\n"
+        "for wanted in (url, url.replace('/sluice_web?', '/sluice_services?'), url.replace('/sluice_web?', '/postgres?'),"
+        " url.replace('verify-full', 'disable')):\n"
+        " try: psycopg.connect(wanted).close(); print('in')\n except psycopg.OperationalError: print('out')"
+    )
+    assert compose("exec", "-T", "web_app", "python3", "-c", script).split() == ["in", "out", "out", "out"]
+
+
+def test_a_database_that_is_away_is_said_and_comes_back_without_a_restart(edge, database):
+    if database == "sqlite":
+        pytest.skip("SQLite is never away.")
+    compose("stop", "database")
+    try:
+        status, problem = edge.api("/api/v1/uploads", {"collection": "demo"})
+        assert (status, problem["code"]) == (503, "database_unavailable")
+    finally:
+        compose("start", "database")
+        _until_healthy()
+    assert edge.put("demo", ROOT / "README.md")[0] == 201
 
 
 def test_down_and_up_again_keeps_everything(edge, upload, big_file):
