@@ -96,7 +96,7 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         "Build deployments from nothing (compose, Ansible) and judge them; as root, with docker",
         _infra,
         more="""\
-        ./run infra                               everything, about half an hour
+        ./run infra                               everything, two hours and more on two cores
         ./run infra tests/infra/test_compose.py   compose alone
 
         More arguments go to pytest. dev/infra.py says what the machine needs.
@@ -104,8 +104,25 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         takes_more=True,
     )
     command("wheelhouse", "Fetch the packages of both tiers for Debian 13, for hosts without internet", _wheelhouse)
+    verify = command(
+        "verify",
+        "Check a receipt, and a file against it, without any server",
+        _verify,
+        more="""\
+        ./run verify receipt-….jws --keys receipt-keys.json
+        ./run verify receipt-….jws scan.zip --keys receipt-keys.json
+
+        The keys are what GET /api/v1/receipt-keys answers, or the RECEIPT_KEYS file of web_app.
+        Exit code: 0 genuine (and the same file), 1 not, 2 nothing could be checked.
+        """,
+    )
+    verify.add_argument("receipt", metavar="RECEIPT", help="the receipt as it was downloaded")
+    verify.add_argument("file", metavar="FILE", nargs="?", help="the file that it is said to be about")
+    verify.add_argument("--keys", metavar="JWKS", required=True, help="the published keys, a JWK Set")
+    verify.add_argument("--issuer", help="whose receipt it has to be (default: any that these keys sign)")
+    verify.add_argument("--json", action="store_true", help="print the result as JSON")
     command("lint", "Check Python, shell and nginx files", _lint)
-    command("docs", "Write the parts of docs/ that are made from code", _docs)
+    command("docs", "Write what is made from code (docs/), and the API document that web_app serves", _docs)
     lock = command("lock", "Re-make the dependency locks from */requirements.in", _lock)
     lock.add_argument("--upgrade", action="store_true", help="take the newest versions that fit")
     return parser, known
@@ -154,6 +171,12 @@ def _wheelhouse(options) -> int:
     return main()
 
 
+def _verify(options) -> int:
+    from dev.verify import main
+
+    return main(options)
+
+
 def _lint(options) -> int:
     from dev.lint import main
 
@@ -161,9 +184,9 @@ def _lint(options) -> int:
 
 
 def _docs(options) -> int:
-    from dev import media_types, states
+    from dev import media_types, openapi, states
 
-    return states.main() or media_types.main()
+    return states.main() or media_types.main() or openapi.main()
 
 
 def _lock(options) -> int:

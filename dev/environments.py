@@ -1,5 +1,6 @@
 """The environment variables that each process of a demo or test stack gets; nothing else of ours leaks in."""
 
+import hashlib
 import os
 from pathlib import Path
 
@@ -44,6 +45,7 @@ def services(keys: pki.Pki, *, state: Path, nas: Path, uploads_bind: str, contro
         "CONTROL_BIND": control_bind,
         "NGINX_CLIENT_NAME": pki.NGINX_NAME,
         "WEB_CLIENT_NAME": pki.WEB_APP_NAME,
+        "METRICS_CLIENT_NAME": pki.METRICS_NAME,
         # A developer's disk may be nearly full, and stopping must not wait for a day.
         "UPLOAD_SPACE_RESERVE": "0",
         "GRACEFUL_TIMEOUT": "10",
@@ -55,11 +57,17 @@ def _both(keys: pki.Pki, state: Path, role: str) -> dict[str, str]:
         **inherited(),
         "SERVER_ROLE": role,
         "STATE_DIR": str(state),
+        "METRICS_DIR": str(counts(state)),
         "TOKEN_ISSUER": TOKEN_ISSUER,
         "TOKEN_AUDIENCE": TOKEN_AUDIENCE,
         "RECEIPT_ISSUER": RECEIPT_ISSUER,
         "INTERNAL_API_KEY_FILE": str(keys.internal_api_key),
     }
+
+
+def counts(state: Path) -> Path:
+    """Where a tier's processes count: in memory, as everywhere. A full disk would kill who writes to a mapped file on it."""
+    return Path("/dev/shm") / f"sluice-{hashlib.sha256(os.fsencode(state)).hexdigest()[:16]}"  # noqa: S108  of a developer's machine
 
 
 def inherited() -> dict[str, str]:

@@ -30,12 +30,17 @@ def web_app_answers(web_socket: Path) -> bool:
 
 def uploads_answers(port: int, keys: pki.Pki) -> bool:
     """It has no health address of its own; an answer of any kind shows that a worker is up."""
-    return _status(_inside(port, keys, keys.nginx_cert, keys.nginx_key), "/") is not None
+    return _status(inside(port, keys, keys.nginx_cert, keys.nginx_key), "/") is not None
 
 
 def control_is_ready(port: int, keys: pki.Pki) -> bool:
     """Ready includes the store and the database."""
-    return _status(_inside(port, keys, keys.web_app_cert, keys.web_app_key), "/readyz") == 200
+    return _status(inside(port, keys, keys.web_app_cert, keys.web_app_key), "/readyz") == 200
+
+
+def control_is_alive(port: int, keys: pki.Pki) -> bool:
+    """It answers, whatever becomes of the store and the database."""
+    return _status(inside(port, keys, keys.web_app_cert, keys.web_app_key), "/healthz") == 200
 
 
 class _NamedPeer(http.client.HTTPSConnection):
@@ -50,7 +55,8 @@ class _NamedPeer(http.client.HTTPSConnection):
         self.sock = self._inside_context.wrap_socket(plain, server_hostname=pki.SERVICES_NAME)
 
 
-def _inside(port: int, keys: pki.Pki, certificate: Path, key: Path) -> http.client.HTTPSConnection:
+def inside(port: int, keys: pki.Pki, certificate: Path, key: Path) -> http.client.HTTPSConnection:
+    """A connection to one of the listeners of the services tier, under that client certificate."""
     context = ssl.create_default_context(cafile=keys.inside_ca)
     context.load_cert_chain(certificate, key)
     return _NamedPeer(port, context)

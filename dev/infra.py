@@ -1,4 +1,4 @@
-"""`./run infra`: deployments built from nothing and judged. Needs root, docker, docker-compose and debootstrap; about half an hour.
+"""`./run infra`: deployments built from nothing and judged. Needs root, docker, docker-compose and debootstrap; two hours on two cores.
 
 tests/infra is left out of `./run test` for that. Ansible and its linters live in an environment of their own.
 """

@@ -39,20 +39,25 @@ these names, and without a name lists them all.
   semicolons or bars; with tabs it is `text/tab-separated-values`. Names of columns alone will do, rows may differ in
   length, cells may hold line breaks, and a few lines may stand above it. One column of single words under a name is a
   table too; a single word is not. Where blanks follow the commas, as in prose, the rows have to agree in length and
-  must not read as sentences. Logs, settings and what laboratory devices send (ASTM) are `text/plain`.
+  must not read as sentences. Logs, settings, programs, lists and tables of Markdown,
+  `data:` addresses and what laboratory devices send (ASTM) are `text/plain`.
 - **Text** may be UTF-8, UTF-16 or UTF-32, with or without a byte order mark (UTF-32 only with), or any 8-bit
   encoding. A Ctrl-Z at its end is part of it, and so is a stray control character: one, or one in a thousand.
   UTF-16 without its mark is known by what all scripts share: line ends, blanks, commas, digits. A text with hardly any
   of these, as a single word may be, needs the mark.
 - **JSON** and **XML** are judged by as much as the first 64 KiB show. A word in angle brackets makes no XML: it takes a
   declaration, an attribute, or an element that is closed. With a declaration no name of an element but `html` makes a
-  page.
+  page. `NaN` and `Infinity`, as Python and R write them, are JSON here.
+- One **JSON** value may be one line of NDJSON: 64 KiB do not always show whether another follows. It is JSON then, and a
+  list of NDJSON (FHIR's as well) takes it.
+- **HL7** may come in the frames of its transport (MLLP), as many as there are.
 - **DICOM** may lack its preamble; without the file meta information as well it is known by its first elements, unless
   it is deflated.
 - A **ZIP** is an Office or OpenDocument file if the parts that these consist of are found in it. Names alone are no
   evidence: then it is `application/zip`.
 - **Compressed** data are what they are compressed with: `.nii.gz`, `.vcf.gz` and BAM are `application/gzip`. R data
-  alone are looked for inside, since R compresses them by itself.
+  alone are looked for inside, since R compresses them by itself; as text (`ascii = TRUE`) as well.
+- **PGP** messages may be armoured or binary, for a key or with a password. They are within no text.
 - What libmagic is believed of is marked below. Anything else that it claims is `application/octet-stream`.
 
 ## Types

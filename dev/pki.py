@@ -4,7 +4,7 @@ Two authorities that do not trust each other: one for the edge (what browsers se
 between the tiers). Everything is kept and used again until a week before it runs out.
 
     edge/      ca.crt ca.key  localhost.{crt,key}
-    inside/    ca.crt ca.key  services.{crt,key}  nginx.{crt,key}  web-app.{crt,key}
+    inside/    ca.crt ca.key  services.{crt,key}  nginx.{crt,key}  web-app.{crt,key}  metrics.{crt,key}
     keys/      {token,receipt}-{private,public}.jwks
     secrets/   internal-api-key  secret-key
 """
@@ -14,6 +14,7 @@ import ipaddress
 import json
 import os
 import secrets
+import time
 from pathlib import Path
 
 from cryptography import x509
@@ -25,6 +26,7 @@ from joserfc.jwk import KeySet, OKPKey
 SERVICES_NAME = "services.sluice.internal"
 NGINX_NAME = "nginx.web.sluice.internal"
 WEB_APP_NAME = "web-app.web.sluice.internal"
+METRICS_NAME = "metrics.sluice.internal"
 
 _KEEP_AT_LEAST = datetime.timedelta(days=7)
 _CA_LIFE = datetime.timedelta(days=365)
@@ -48,6 +50,7 @@ class Pki:
         self.services_cert, self.services_key = inside.issue("services", SERVICES_NAME, server=True)
         self.nginx_cert, self.nginx_key = inside.issue("nginx", NGINX_NAME)
         self.web_app_cert, self.web_app_key = inside.issue("web-app", WEB_APP_NAME)
+        self.metrics_cert, self.metrics_key = inside.issue("metrics", METRICS_NAME)
         self.token_private, self.token_public = signing_keys(folder / "keys", "token")
         self.receipt_private, self.receipt_public = signing_keys(folder / "keys", "receipt")
         self.internal_api_key = secret(folder / "secrets" / "internal-api-key")
@@ -103,7 +106,7 @@ def signing_keys(folder: Path, name: str) -> tuple[Path, Path]:
     """An Ed25519 key as two JWK Set files, private and public; `kid` is its RFC 7638 thumbprint."""
     private, public = folder / f"{name}-private.jwks", folder / f"{name}-public.jwks"
     if not (private.exists() and public.exists()):
-        key = OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": "Ed25519"}, auto_kid=True)
+        key = OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": "Ed25519", "iat": int(time.time())}, auto_kid=True)
         write_private(private, json.dumps(KeySet([key]).as_dict(private=True), indent=1).encode() + b"\n")
         write_private(public, json.dumps(KeySet([key]).as_dict(private=False), indent=1).encode() + b"\n")
     return private, public

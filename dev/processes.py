@@ -31,6 +31,7 @@ class Service:
         self.env = env
         self.log = log
         self.stop_signal = stop_signal
+        self.pass_fds: tuple[int, ...] = ()  # descriptors of ours that it inherits
         self._process: subprocess.Popen | None = None
 
     def start(self) -> None:
@@ -58,6 +59,7 @@ class Service:
                 # Ctrl-C in the terminal must reach ./run alone, which then ends things in order.
                 start_new_session=True,
                 preexec_fn=in_child,
+                pass_fds=self.pass_fds,
             )
 
     @property

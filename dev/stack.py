@@ -13,6 +13,7 @@ import os
 import shutil
 import sys
 import tempfile
+import time
 from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
@@ -107,6 +108,8 @@ class Stack:
         finally:
             for service in running:
                 service.kill()
+            for state in (self.web_state, self.services_state):
+                shutil.rmtree(environments.counts(state), ignore_errors=True)
             self._cleanup.close()
 
     # -- single processes ----------------------------------------------------------------------------------
@@ -163,20 +166,31 @@ class Stack:
         return self.manage("web_app", "create_api_key", username, "--label", label).split()[-1]
 
     def stored(self, upload_id: str) -> Path:
-        """The stored file of an upload (the manifest beside it is left aside)."""
+        """The stored file of an upload (the manifest beside it is left aside). Waits a while for the manifest, which comes behind the
+        answer.
+        """
         folders = list(self.nas.glob(f"collections/*/*/*/{upload_id}"))
         if len(folders) != 1:
             raise FileNotFoundError(f"{len(folders)} folders of upload {upload_id} in the store")
         # A sender may well name a file like a manifest; the stored one is the one that has a manifest.
-        files = [file for file in folders[0].iterdir() if file.with_name(f"{file.name}.manifest.json").exists()]
+        deadline, files = time.monotonic() + 10.0, []
+        while not files and time.monotonic() < deadline:
+            files = [file for file in folders[0].iterdir() if file.with_name(f"{file.name}.manifest.json").exists()]
+            time.sleep(0 if files else 0.02)
         if len(files) != 1:
             raise FileNotFoundError(f"{len(files)} files in the folder of upload {upload_id}")
         return files[0]
+
+    def staged(self) -> list[Path]:
+        """The files of unfinished uploads, without those that readiness tries the store with: they come and go."""
+        return [file for file in (self.nas / "staging").iterdir() if not file.name.startswith(".probe-")]
 
     # -- how it is made ------------------------------------------------------------------------------------
     def _lay_out(self) -> None:
         for folder in (self.state, self.web_state, self.services_state, self.nas, self.logs):
             folder.mkdir(mode=0o700, parents=True, exist_ok=True)
+        for database in (*self.web_state.glob("*.sqlite3*"), *self.services_state.glob("*.sqlite3*")):
+            database.chmod(0o600)  # made by an older Sluice
         self._claim()
         self.keys = pki.Pki(self.state / "pki")
         self.web_socket = self._socket_path()
@@ -200,7 +214,7 @@ class Stack:
             "nginx": Service(
                 "nginx",
                 nginx.command(self.nginx_binary, self.prefix),
-                environments.inherited(),
+                environments.inherited() | nginx.WIPING,
                 self.log("nginx"),
             ),
         }

@@ -22,6 +22,7 @@ UPLOAD_WAYS = {
     ("committing", "committed"): "final name durable; ledger entry and receipt in one transaction",
     ("committing", "aborted"): "it cannot be published",
     ("committed", "deleted"): "removed over the internal API",
+    ("deleted", "committed"): "brought back from the trash",
 }
 GRANT_WAYS = {
     (None, "issued"): "permission was asked for and given",
@@ -50,6 +51,18 @@ allows (normally one).
 """
 
 
+STANDING = """\
+## What is stored, and what was found of it
+
+Two things. A receipt says that a file is stored, and stays. Where its collection asks for a check, its *standing* says what people may do
+with it (`services_app/uploads/verdicts.py`, [ADR 0045](adr/0045-after-the-commit.md)):
+
+| standing of a `committed` upload | meaning |
+|---|---|
+{rows}
+"""
+
+
 def main() -> int:
     try:
         text = render()
@@ -70,6 +83,7 @@ def render() -> str:
         "`receiving` and `committing` are *running*: a request holds a lease on the upload. One whose lease ran out, or whose\n"
         "process is gone, is abandoned; whoever asks next settles it (`services_app/uploads/recover.py`). So is one that waited\n"
         "for its sender beyond its end.\n",
+        STANDING.format(rows="\n".join(f"| `{one}` | {meaning} |" for one, meaning in _comments(uploads.Standing).items())),
         _section("A grant (web tier)", grants.TRANSITIONS, GRANT_MEANINGS, GRANT_WAYS),
     ]
     return "\n".join(parts)

@@ -136,6 +136,7 @@ def app_environments() -> dict[str, dict[str, str]]:
     for app, env in envs.items():
         # The one for static files too, or whitenoise warns.
         (folder / app / "static").mkdir(parents=True, exist_ok=True)
+        (folder / app).chmod(0o700)
         own = {name: value for name, value in env.items() if name not in environments.inherited()}
         lines = (f"{name}={shlex.quote(value)}\n" for name, value in own.items())
         (folder / f"{app}.env").write_text("".join(lines))

@@ -5,8 +5,14 @@ LISTENER=control gunicorn -c services_app/gunicorn.conf.py services_app.config.w
 """
 
 import os
+import signal
 import ssl
 import sys
+from pathlib import Path
+
+sys.path.insert(0, str(Path(__file__).resolve().parent.parent))
+
+from services_app.config import descriptors, tls, watched
 
 LISTENER = os.environ.get("LISTENER", "")
 if LISTENER not in ("uploads", "control"):
@@ -41,48 +47,36 @@ worker_class = "services_app.config.worker.DrainingWorker"
 workers = 1
 threads = _number("UPLOAD_THREADS", 64) if LISTENER == "uploads" else _number("CONTROL_THREADS", 16)
 worker_connections = threads + 1000
+descriptors.provide(worker_connections, threads)
 # nginx keeps no connection to the uploads listener: one that closes as a PUT arrives would be a 502.
 keepalive = 0 if LISTENER == "uploads" else 75
 
 timeout = 120
 # A stop lets running uploads end. The supervisor's own limit must lie above this.
 graceful_timeout = _number("GRACEFUL_TIMEOUT", 86400) if LISTENER == "uploads" else 30
+# The heartbeat file must not touch a disk: one that stalls for `timeout` would end the process, and every upload in it.
+worker_tmp_dir = "/dev/shm" if os.access("/dev/shm", os.W_OK) else None  # noqa: S108
 max_requests = 0  # a worker that restarts by count would cut uploads
 
 # The token travels in a header of up to 4 KiB, a percent-encoded file name in one of up to 16.
 limit_request_line = 1024
 limit_request_field_size = 16384
-limit_request_fields = 64  # nginx passes some 57 at most: snippets/to-services*.conf
+limit_request_fields = 96  # nginx passes no more than its list has: snippets/to-services*.conf
 
 accesslog = None  # nginx writes the access log; this tier logs events
 errorlog = "-"
 control_socket_disable = True
 wsgi_app = "services_app.config.wsgi"
 
-# TLS 1.3 with a client certificate, checked in the handshake. The context is made once, before the fork, so that
-# nginx can resume sessions with every worker; gunicorn would otherwise make one for each connection.
+# gunicorn itself reads these once, to see that they are there; what each new connection meets is the newest (config/tls.py).
 certfile, keyfile, ca_certs = _file("TLS_CERT_FILE"), _file("TLS_KEY_FILE"), _file("TLS_CLIENT_CA_FILE")
 cert_reqs = ssl.CERT_REQUIRED
-
-
-def _tls() -> ssl.SSLContext:
-    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
-    context.minimum_version = ssl.TLSVersion.TLSv1_3
-    context.load_cert_chain(certfile, keyfile)
-    context.load_verify_locations(ca_certs)
-    context.verify_mode = ssl.CERT_REQUIRED
-    # A request that is taken over has its socket shut for reading (uploads/ownership/writers.py) and is answered all the same. To OpenSSL
-    # that is an end of the stream without a farewell, after which it would write nothing more. Ends are told from bodies
-    # that are cut off by their length and chunks, never by TLS.
-    context.options |= ssl.OP_IGNORE_UNEXPECTED_EOF
-    return context
-
-
-_context = _tls()
+_tls = tls.server_context(certfile, keyfile, ca_certs)
+_tls()
 
 
 def ssl_context(config, default_factory):
-    return _context
+    return _tls()
 
 
 def on_starting(server):
@@ -99,3 +93,28 @@ def on_starting(server):
     errors = [problem for problem in run_checks() if problem.level >= Error("").level]
     if errors:
         sys.exit("services_app cannot start:\n" + "\n".join(f"{e.id}: {e.msg} {e.hint or ''}" for e in errors))
+    watched.load_all()
+    server.handle_hup = lambda: _look_at_files(server)
+
+
+def _look_at_files(server):
+    """What HUP means here. gunicorn's own starts new processes and waits for the old ones, deaf to everything, for as long as an upload
+    lasts; everything that it would read anew is looked at by time (config/watched.py).
+    """
+    watched.look_now()
+    server.kill_workers(signal.SIGHUP)
+
+
+def post_worker_init(worker):
+    """Where the bytes come in, what came is unpacked."""
+    if LISTENER == "uploads":
+        from services_app.uploads import unpacker
+
+        unpacker.begin()
+
+
+def worker_exit(server, worker):
+    """What was counted of the last minute is told too."""
+    from services_app.uploads.wire import tally
+
+    tally.tell()

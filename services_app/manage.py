@@ -15,10 +15,14 @@ def main() -> None:
     from django.core.management import execute_from_command_line
     from django.db import DataError, Error, IntegrityError
 
+    from services_app.config import patience
+
+    patience.tell()
     try:
         execute_from_command_line(sys.argv)
     except ImproperlyConfigured as exc:
-        sys.exit(f"services_app does not start: {exc}")
+        sys.stderr.write(f"services_app does not start: {exc}\n")
+        sys.exit(2 if sys.argv[1:2] == ["status"] else 1)  # as status says that something is critical
     except Error as exc:
         # A row that does not fit is a fault of the command, not of the database.
         if "--traceback" in sys.argv or isinstance(exc, DataError | IntegrityError):

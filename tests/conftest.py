@@ -50,7 +50,7 @@ def chromium() -> Path:
 
 @pytest.fixture(scope="session")
 def node_modules() -> Path:
-    """tus-js-client as package-lock.json pins it, installed into .state."""
+    """tus-js-client and jose as package-lock.json pins them, installed into .state."""
     if shutil.which("node") is None or shutil.which("npm") is None:
         absent("node or npm is missing.\n  sudo apt install nodejs npm")
     lock = (JS / "package-lock.json").read_bytes()
@@ -65,7 +65,7 @@ def node_modules() -> Path:
         )
         if done.returncode:
             absent(
-                f"npm could not install tus-js-client:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
+                f"npm could not install the clients:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
             )
         (folder / "complete").touch()
     return folder / "node_modules"

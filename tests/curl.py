@@ -22,8 +22,8 @@ class Answer:
         return json.loads(self.body)
 
 
-def curl(stack, path: str, *options: str, time_limit: float = 60) -> Answer:
-    """One call to the edge, with its own CA and nothing else configured."""
+def curl(stack, path: str, *options: str, time_limit: float = 60, stdin: bytes = b"") -> Answer:
+    """One call to the edge, with its own CA and nothing else configured. An option `@-` sends `stdin`."""
     with tempfile.TemporaryDirectory() as folder:
         body, heads = Path(folder, "body"), Path(folder, "headers")
         done = subprocess.run(
@@ -35,10 +35,10 @@ def curl(stack, path: str, *options: str, time_limit: float = 60) -> Answer:
                 stack.url + path,
             ],
             capture_output=True,
-            text=True,
+            input=stdin,
             check=False,
         )
-        status, seconds, uploaded = done.stdout.split()
+        status, seconds, uploaded = done.stdout.decode().split()
         lines = heads.read_text().splitlines() if heads.exists() else []
         pairs = [line.split(": ", 1) for line in lines if ": " in line]
         return Answer(

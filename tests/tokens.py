@@ -1,5 +1,7 @@
 """Tokens as the web tier would sign them, with any claim changed: for the cases that web_app itself never makes."""
 
+import base64
+import hashlib
 import json
 import os
 import time
@@ -33,6 +35,15 @@ def mint(stack, *, header: dict | None = None, without: tuple[str, ...] = (), **
         del payload[name]
     header = {"alg": "Ed25519", "typ": "upload+jwt", "kid": jwk["kid"], **(header or {})}
     return jws.serialize_compact(header, json.dumps(payload), OKPKey.import_key(jwk), algorithms=["Ed25519"])
+
+
+def mint_names(stack, cookie: str, **claims) -> str:
+    """A token for names, for the browser with this binding cookie; `grants` or `uploads` say of what."""
+    digest = base64.urlsafe_b64encode(hashlib.sha256(cookie.encode()).digest()).decode().rstrip("=")
+    said = {"grants": [], "uploads": [], "cnf": {"cookie_sha256": digest}, "exp": int(time.time()) + 300, **claims}
+    kept = ("start_by", "jti", "collection", "max_size", "max_uploads")
+    audience = f"{environments.TOKEN_AUDIENCE}/names"
+    return mint(stack, header={"typ": "upload-names+jwt"}, without=kept, aud=audience, **said)
 
 
 def uuid7() -> uuid.UUID:

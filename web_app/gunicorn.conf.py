@@ -4,6 +4,8 @@ Start it from anywhere: gunicorn -c web_app/gunicorn.conf.py web_app.config.wsgi
 """
 
 import os
+import signal
+import socket
 import sys
 from pathlib import Path
 
@@ -11,8 +13,9 @@ _root = str(Path(__file__).resolve().parent.parent)
 sys.path.insert(0, _root)
 
 from django.core.exceptions import ImproperlyConfigured  # noqa: E402
+from gunicorn import systemd  # noqa: E402
 
-from web_app.config import env  # noqa: E402
+from web_app.config import env, watched  # noqa: E402
 from web_app.config.logs import logging_config  # noqa: E402
 
 chdir = _root
@@ -34,8 +37,11 @@ umask = 0o007
 # (2) None of gunicorn's underscore headers (SCRIPT_NAME, PATH_INFO) may override what nginx sent.
 forwarder_headers = ""
 
-worker_class = "gthread"
-threads = 4
+worker_class = "web_app.config.worker.SteadyWorker"
+# (10) More than all places for what is costly (accounts/hashing.py, config/places.py), so that others are always answered.
+threads = 18
+# (8) Well below the 1024 files that a process may open where nobody says otherwise.
+worker_connections = 256
 # (3) Loading once, before the fork, makes a failed check end gunicorn itself and not one worker after the other.
 preload_app = True
 timeout = 30
@@ -55,3 +61,23 @@ limit_request_field_size = 8190
 accesslog = None
 errorlog = "-"
 logconfig_dict = logging_config(_level)
+
+
+# (9) HUP means "look at the files now" (ADR 0021). gunicorn's own would wait for the old processes, deaf to everything.
+def on_starting(server):
+    _refuse_other_sockets()
+    server.handle_hup = lambda: _look_at_files(server)
+
+
+def _refuse_other_sockets():
+    """(1) holds for sockets that the supervisor passes, too."""
+    first, count = systemd.SD_LISTEN_FDS_START, systemd.listen_fds(unset_environment=False)
+    for descriptor in range(first, first + count):
+        with socket.socket(fileno=os.dup(descriptor)) as given:
+            if given.family != socket.AF_UNIX:
+                sys.exit("web_app does not start: its supervisor passed a socket that is no unix socket. See WEB_BIND.")
+
+
+def _look_at_files(server):
+    watched.look_now()
+    server.kill_workers(signal.SIGHUP)

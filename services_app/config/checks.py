@@ -8,7 +8,9 @@ from django.core.checks import Error, register
 from services_app.receipts.issue import ReceiptIssuer
 from services_app.tokens.verify import TokenVerifier
 
-from . import database
+from . import database, env, internal_keys, privacy
+
+_CLOSE = "Run chmod o-rwx on what it names: mode 0600 or 0640 is meant, of folders 0700 or 0750."
 
 
 @register
@@ -44,8 +46,7 @@ def receipt_keys_are_private_and_readable(app_configs, **kwargs):
 
 @register
 def internal_api_keys_are_one_or_two_long_ones(app_configs, **kwargs):
-    keys = settings.INTERNAL_API_KEYS
-    if 1 <= len(keys) <= 2 and all(len(key) >= 32 for key in keys):
+    if internal_keys.are_usable(settings.INTERNAL_API_KEYS):
         return []
     return [
         Error(
@@ -71,13 +72,14 @@ def nas_root_is_an_absolute_folder(app_configs, **kwargs):
 
 
 @register
-def the_two_client_names_differ(app_configs, **kwargs):
-    if settings.NGINX_CLIENT_NAME != settings.WEB_CLIENT_NAME:
+def the_client_names_differ(app_configs, **kwargs):
+    names = [name for name in (settings.NGINX_CLIENT_NAME, settings.WEB_CLIENT_NAME, settings.METRICS_CLIENT_NAME) if name]
+    if len(set(names)) == len(names):
         return []
     return [
         Error(
-            "NGINX_CLIENT_NAME and WEB_CLIENT_NAME are the same.",
-            hint="nginx must not be able to speak to the internal API: give web_app a certificate of its own.",
+            "Of NGINX_CLIENT_NAME, WEB_CLIENT_NAME and METRICS_CLIENT_NAME two are the same.",
+            hint="nginx must not be able to speak to the internal API: give each a certificate of its own.",
             id="services.E005",
         )
     ]
@@ -94,4 +96,21 @@ def the_database_proves_its_name(app_configs, **kwargs):
             "where the network between is the two hosts' own.",
             id="services.E006",
         )
+    ]
+
+
+@register
+def what_is_private_is_closed_to_others(app_configs, **kwargs):
+    private = {
+        "RECEIPT_KEY_FILE": settings.RECEIPT_KEY_FILE,
+        "TLS_KEY_FILE": env.text("TLS_KEY_FILE", ""),
+        "STATE_DIR": settings.STATE_DIR,
+        **{f"{name}_FILE": path for name in ("INTERNAL_API_KEY", "DATABASE_URL") for path in env.file_of(name)},
+    }
+    if settings.DATABASES["default"]["ENGINE"] == database.SQLITE:
+        private["The file of DATABASE_URL, by default in STATE_DIR,"] = settings.DATABASES["default"]["NAME"]
+    return [
+        Error(f"{name} is open to every user of this host.", hint=_CLOSE, id="services.E007")
+        for name, path in private.items()
+        if privacy.is_open_to_others(path)
     ]

@@ -57,6 +57,12 @@ def secret(name: str, cure: str) -> str:
     return value
 
 
+def file_of(name: str) -> list[str]:
+    """The path of the file that the secret `name` stands in; none where it stands in the variable itself."""
+    path = _given(f"{name}_FILE")
+    return [path] if path else []
+
+
 def database(name: str, default: str) -> dict:
     """The database that the URL in NAME, or in the file NAME_FILE (it may hold a password), names.
 

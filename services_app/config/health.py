@@ -8,13 +8,18 @@ from django.conf import settings
 from django.db import Error, connection, transaction
 from django.http import JsonResponse
 
+from services_app.config import watched
 from services_app.store.current import current_store
 from services_app.store.errors import StoreError
 from services_app.store.models import HealthCheck
 
+from .faults import in_words
+
 BELIEVED_FOR = 5.0  # seconds that a good answer of the database counts
 _PATIENCE = 2.0  # seconds: whoever asks is not kept waiting by a lock
 
+# Of changed files that were refused the old ones serve on: only a person can tell what should be in the new ones.
+SERVED_ON = "files"
 _FINE = ("ok", "unknown")  # what a file system does not count is unknown; "store" says when nothing is known
 
 
@@ -24,9 +29,19 @@ def alive(request):
 
 def ready(request):
     """200 when an upload would be taken, else 503; each part by itself, without paths and names of files."""
-    parts = {"database": _database(), **_store()}
-    ok = all(value in _FINE for value in parts.values())
-    return JsonResponse({"status": "ok" if ok else "failing", **parts}, status=200 if ok else 503)
+    found = _parts()
+    ok = all(said in _FINE for part, said in found.items() if part != SERVED_ON)
+    return JsonResponse({"status": "ok" if ok else "failing", **found}, status=200 if ok else 503)
+
+
+def failing() -> dict[str, str]:
+    """What keeps an upload from being stored now, or will at the next start, by its part."""
+    return {part: said for part, said in _parts().items() if said not in _FINE}
+
+
+def _parts() -> dict[str, str]:
+    files = f"refused ({'; '.join(names)})" if (names := watched.refused()) else "ok"
+    return {"database": _database(), **_store(), SERVED_ON: files}
 
 
 class _Believed:
@@ -50,8 +65,8 @@ def _database() -> str:
         if time.monotonic() >= believed.until:
             _write_and_take_back()
             believed.until = time.monotonic() + BELIEVED_FOR
-    except Error:
-        return "failing"
+    except Error as exc:
+        return f"failing ({words})" if (words := in_words(exc)) else "failing"
     finally:
         believed.lock.release()
     return "ok"
@@ -93,11 +108,11 @@ def _store() -> dict[str, str]:
             "store": f"failing ({cause})" if cause else "absent",
             **dict.fromkeys(("space", "inodes", "collections"), "unknown"),
         }
-    found_room = health.full is None or not health.has_inodes  # without inodes it is not the space that is missing
+    found_room = health.full is None or not health.has_inodes()  # without inodes it is not the space that is missing
     has_space = found_room and health.free_bytes > settings.UPLOAD_SPACE_RESERVE
     return {
         "store": f"failing ({health.full})" if health.full else "ok",
         "space": "ok" if has_space else "full",
-        "inodes": ("ok" if health.has_inodes else "full") if health.free_inodes is not None else "unknown",
+        "inodes": ("ok" if health.has_inodes(settings.UPLOAD_INODE_RESERVE) else "full") if health.free_inodes is not None else "unknown",
         "collections": "; ".join(f"{slug} failing ({cause})" for slug, cause in sorted(health.failing.items())) or "ok",
     }

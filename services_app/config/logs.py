@@ -9,6 +9,8 @@ import logging
 import traceback
 from datetime import UTC, datetime
 
+from . import request_id
+
 _STANDARD = set(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 
 
@@ -29,9 +31,20 @@ class JsonFormatter(logging.Formatter):
         }
         if ours:
             line.update({k: v for k, v in vars(record).items() if k not in _STANDARD and not k.startswith("_")})
+        if request := request_id.current():
+            line["request"] = request
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = describe(record.exc_info[1])
         return json.dumps(line, default=str)
+
+
+class NotOneByOne(logging.Filter):
+    """gunicorn warns of each malformed request, in a text made of what was sent: nothing could be told but that there was one.
+    DrainingWorker counts them.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="))
 
 
 def _template(record: logging.LogRecord) -> str:
@@ -62,11 +75,12 @@ def logging_config(level: str) -> dict:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "services_app.config.logs.JsonFormatter"}},
+        "filters": {"not_one_by_one": {"()": NotOneByOne}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
             "sluice": {"level": level},
-            "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False},
+            "gunicorn.error": {"level": "INFO", "handlers": ["stderr"], "propagate": False, "filters": ["not_one_by_one"]},
             "django.request": {"level": "CRITICAL", "handlers": [], "propagate": False},
             "django.security": {"level": "CRITICAL", "handlers": [], "propagate": False},
         },

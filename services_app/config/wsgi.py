@@ -6,4 +6,6 @@ os.environ.setdefault("DJANGO_SETTINGS_MODULE", "services_app.config.settings")
 
 from django.core.wsgi import get_wsgi_application
 
-application = get_wsgi_application()
+from services_app.config.content_type import without_parameters
+
+application = without_parameters(get_wsgi_application())

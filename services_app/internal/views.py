@@ -1,6 +1,5 @@
 """Metadata for web_app: no bytes, no file names, no paths."""
 
-import contextlib
 import itertools
 import logging
 import uuid
@@ -11,7 +10,7 @@ from django.http import HttpResponse, JsonResponse
 from services_app.store.current import current_store
 from services_app.store.errors import ObjectUnknown
 from services_app.tokens.claims import SLUG
-from services_app.uploads import actions, errors, render
+from services_app.uploads import actions, errors, filled, removal, render
 from services_app.uploads.models import Grant, Upload
 from services_app.uploads.states import State
 from services_app.uploads.wire.callers import from_web_app
@@ -19,15 +18,30 @@ from services_app.uploads.wire.callers import from_web_app
 log = logging.getLogger("sluice.internal")
 
 PAGE = 1000
+GRANTS = 20  # in one question: a request line has room for so many ids
+AT_FIRST = 5  # uploads of each of them
 
 
 @from_web_app
 def grant(request, grant_id: uuid.UUID):
-    """What became of a grant."""
+    """What became of a grant, a page of its uploads at a time."""
     _only(request, "GET")
     if not Grant.objects.filter(id=grant_id).exists():
         raise errors.UploadUnknown
-    return JsonResponse(render.grant(grant_id))
+    return JsonResponse(render.page(grant_id, _id(request.GET.get("after"))))
+
+
+@from_web_app
+def grants(request):
+    """The same of several: `ids`, at most GRANTS of them, with commas between. The beginning of each, null for one that is not known
+    here; where `next` says that more follows, it is asked for by itself.
+    """
+    _only(request, "GET")
+    ids = [_id(one) for one in request.GET.get("ids", "").split(",")]
+    if len(ids) > GRANTS:
+        raise errors.RequestMalformed
+    known = set(Grant.objects.filter(id__in=ids).values_list("id", flat=True))
+    return JsonResponse({"grants": {str(one): render.page(one, limit=AT_FIRST) if one in known else None for one in ids}})
 
 
 @from_web_app
@@ -40,6 +54,8 @@ def collection(request, slug: str):
         raise errors.RequestMalformed
     store = current_store()
     is_new = not store.has_collection(slug)
+    if is_new and filled.holds(slug):
+        raise errors.StoreUnavailable  # it is away, and another in its place would hide what lies in it
     store.add_collection(slug)
     if not store.has_collection(slug):
         raise errors.CollectionUnknown  # something else has its name
@@ -60,21 +76,21 @@ def objects(request, slug: str):
 
 @from_web_app
 def one_object(request, upload_id: uuid.UUID):
-    """Metadata of an object, or its removal."""
+    """Metadata of an object, or its removal, if this tier lets web_app do so."""
     _only(request, "GET", "HEAD", "DELETE")
+    if request.method == "DELETE" and not settings.DELETION_FROM_WEB:
+        raise errors.PeerForbidden
     upload = Upload.objects.select_related("grant").filter(id=upload_id, state=State.COMMITTED).first()
     if upload is None:
         raise errors.UploadUnknown
-    store, name = current_store(), actions.object_name(upload)
+    if request.method == "DELETE":
+        try:
+            removal.remove(upload)
+        except actions.LeaseLost as exc:  # somebody else has done it at this moment
+            raise errors.UploadUnknown from exc
+        return HttpResponse(status=204)
     try:
-        if request.method == "DELETE":
-            with contextlib.suppress(ObjectUnknown):  # an earlier attempt may have come as far as that
-                store.delete(name)
-            store.discard_name(str(upload.id))  # a crash behind the ledger entry leaves this second name of the same bytes
-            actions.mark_deleted(upload)
-            log.info("deleted", extra={"upload_id": upload.id})
-            return HttpResponse(status=204)
-        size = store.size(name)
+        size = current_store().size(actions.object_name(upload))
     except ObjectUnknown as exc:
         raise errors.UploadUnknown from exc
     return JsonResponse(
@@ -87,6 +103,14 @@ def one_object(request, upload_id: uuid.UUID):
             "stored_at": actions.rfc3339(upload.durable_at),
         }
     )
+
+
+def _id(value: str | None) -> uuid.UUID | None:
+    """An id from a query. Raises RequestMalformed."""
+    try:
+        return None if value is None else uuid.UUID(value)
+    except ValueError as exc:
+        raise errors.RequestMalformed from exc
 
 
 def _positive(value: str | None, default: int) -> int:

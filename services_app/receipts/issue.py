@@ -1,4 +1,4 @@
-"""Signs what was stored. JWS compact, Ed25519, `typ: upload-receipt+jwt`; docs/token-format.md lists the claims.
+"""Signs what was stored, and where the ledger stands. JWS compact, Ed25519; docs/token-format.md lists types and claims.
 
 Pure: no Django. The web tier verifies with its own code; tests/contract binds the two.
 """
@@ -13,6 +13,10 @@ from joserfc.jwk import OKPKey
 
 ALGORITHM = "Ed25519"
 TYPE = "upload-receipt+jwt"
+CHECKPOINT = "ledger-checkpoint+jwt"
+CONTINUATION = "ledger-continuation+jwt"
+REMOVAL = "ledger-removal+jwt"
+VERDICT = "upload-verdict+jwt"
 
 
 class ReceiptIssuer:
@@ -25,7 +29,7 @@ class ReceiptIssuer:
         if not keys:
             raise ValueError("the key set is empty")
         self._key = [_private_key(jwk) for jwk in keys][-1]
-        self._kid = self._key.thumbprint()
+        self.kid = self._key.thumbprint()
         self._issuer = issuer
 
     @classmethod
@@ -36,10 +40,10 @@ class ReceiptIssuer:
             raise ValueError("not a JWK Set")
         return cls(document["keys"], issuer)
 
-    def issue(self, statement: dict) -> str:
-        """A signed receipt that says `statement` (upload_id, grant, sub, collection, size, sha256, …)."""
+    def issue(self, statement: dict, as_type: str = TYPE) -> str:
+        """`statement` signed: a receipt (upload_id, grant, sub, collection, size, sha256, …), or what its type says it is."""
         payload = {"iss": self._issuer, "iat": int(time.time()), **statement}
-        header = {"alg": ALGORITHM, "typ": TYPE, "kid": self._kid}
+        header = {"alg": ALGORITHM, "typ": as_type, "kid": self.kid}
         return jws.serialize_compact(
             header, json.dumps(payload, separators=(",", ":")), self._key, algorithms=[ALGORITHM]
         )

@@ -6,6 +6,7 @@ The last key signs. A new one is put first, so that it signs nothing before thos
 import json
 import os
 import tempfile
+import time
 from pathlib import Path
 
 from joserfc.errors import JoseError
@@ -22,8 +23,7 @@ class Keyring:
     def __init__(self, path: Path):
         self._path = path
         try:
-            entries = json.loads(path.read_text(encoding="utf-8"))["keys"] if path.exists() else []
-            self.keys = [OKPKey.import_key(entry) for entry in entries]
+            self.keys = [OKPKey.import_key(entry) for entry in entries_of(path)]
         except OSError as exc:
             raise NotPossible(f"The key file cannot be read ({type(exc).__name__}).") from exc
         except (ValueError, KeyError, TypeError, JoseError) as exc:
@@ -37,7 +37,8 @@ class Keyring:
 
     def add(self) -> str:
         """Make a key and return its kid. It signs at once only where it is the first of all."""
-        key = OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": "Ed25519"}, auto_kid=True)
+        made_at = int(time.time())  # a key carries its age: `iat`, as OpenID Federation has it; no file time outlives a copy
+        key = OKPKey.generate_key("Ed25519", parameters={"use": "sig", "alg": "Ed25519", "iat": made_at}, auto_kid=True)
         self._keep([key, *self.keys])
         return key.thumbprint()
 
@@ -66,6 +67,19 @@ class Keyring:
     def _keep(self, keys: list[OKPKey]) -> None:
         replace(self._path, {"keys": [key.as_dict(private=True) for key in keys]}, mode=0o600)
         self.keys = keys
+
+
+def entries_of(path: Path) -> list:
+    """What stands in a JWK Set; nothing where there is no such file. What a link leads to that leads nowhere is away. Raises OSError,
+    ValueError, KeyError or TypeError.
+    """
+    try:
+        text = path.read_text(encoding="utf-8")
+    except FileNotFoundError:
+        if path.is_symlink():
+            raise
+        return []
+    return json.loads(text)["keys"]
 
 
 def replace(path: Path, document: dict, *, mode: int) -> None:

@@ -20,4 +20,7 @@ def current_store() -> LocalFileSystemStorage:
 @lru_cache(maxsize=1)
 def _store() -> LocalFileSystemStorage:
     # Where bodies come in, nginx has asked the control listener a moment ago, which tried.
-    return LocalFileSystemStorage(settings.NAS_ROOT, None, tries=settings.LISTENER != "uploads")
+    # All that it does there needs the store, and there are no more of it than places; the control listener answers much that does not.
+    is_control = settings.LISTENER != "uploads"
+    most_waiting = max(1, settings.CONTROL_THREADS // 2) if is_control else None
+    return LocalFileSystemStorage(settings.NAS_ROOT, None, tries=is_control, most_waiting=most_waiting)

@@ -8,9 +8,11 @@ import contextlib
 import ctypes
 import errno
 import os
+from collections.abc import Callable
 
 _SYNC_FILE_RANGE_WRITE = 2
 WRITE_BACK_EVERY = 8 << 20  # bytes
+COPY_AT_ONCE = 64 << 20  # bytes
 WRITE_BACK_AT_LAST = 1 << 20  # bytes: of the last ones of a request, which its sender waits for
 
 # Writes of 1 MiB took twice the CPU time of these in a virtual machine (docs/benchmarks.md). It seems that the kernel then
@@ -55,15 +57,19 @@ def sync_and_close(fd: int) -> None:
     os.close(fd)
 
 
-def copy_range(source: int, target: int, count: int) -> None:
-    """Append `count` bytes of `source`, from its beginning, to `target`; shared by the file system where it can.
+def copy_range(source: int, target: int, count: int, go_on: Callable[[], None] = lambda: None) -> None:
+    """Append `count` bytes of `source`, from its beginning, to `target`; shared by the file system where it can. `go_on` is asked
+    before each COPY_AT_ONCE bytes.
 
-    Raises OSError; EOFError when the source is shorter.
+    Raises OSError; EOFError when the source is shorter; whatever `go_on` raises.
     """
-    done = 0
+    done = asked_at = 0
     while done < count:
+        if done >= asked_at:
+            go_on()
+            asked_at = done + COPY_AT_ONCE
         try:
-            moved = os.copy_file_range(source, target, count - done, offset_src=done)
+            moved = os.copy_file_range(source, target, min(count - done, COPY_AT_ONCE), offset_src=done)
         except OSError as exc:
             if exc.errno not in (errno.EXDEV, errno.ENOSYS, errno.EOPNOTSUPP, errno.EINVAL):
                 raise

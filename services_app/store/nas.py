@@ -2,7 +2,7 @@
 
     <NAS_ROOT>/.sluice-store                                    the sentinel
     <NAS_ROOT>/staging/<upload_id>                              unfinished bytes
-    <NAS_ROOT>/collections/<slug>/<year>/<month>/<upload_id>/   one object under its safe name, and its manifest
+    <NAS_ROOT>/collections/<slug>/<year>/<month>/<upload_id>/   one object under its safe name, its manifest, perhaps a verdict
 
 An object's name, in this interface, is its path below `collections/`.
 """
@@ -12,37 +12,49 @@ import json
 import os
 import stat
 import uuid
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from . import durable, folders, probe, sentinel
-from .checkup import Checkup
+from . import checkup, durable, folders, naming, place, probe, sentinel
+from .absence import (
+    check_in_place,
+    check_nowhere_else,
+    check_whole,
+    in_place,
+    looked_at,
+    lost_only_here,
+)
+from .bulkhead import Bulkhead
 from .errors import (
     CollectionUnknown,
     ObjectExists,
     ObjectUnknown,
-    StagedBytesLost,
     StoreFull,
     StoreUnavailable,
     StoreUncertain,
-    from_os_error,
+    translated,
 )
-from .paths import shortened
+from .paths import FALLBACK_NAME, checked, shortened
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of
-from .whole import check, holds, identity
+from .whole import holds, identity
 
 MANIFEST_SUFFIX = ".manifest.json"
+UNPACKED_SUFFIX = ".unpacked"  # of the folder beside an archive that holds its files, and
+TREE_SUFFIX = ".tree"  # of one in staging that is to become it (tree.py)
+VERDICT_SUFFIX = ".verdict.json"
+BESIDE = (MANIFEST_SUFFIX, VERDICT_SUFFIX)  # what stands beside an object, by its name
 _BESIDE_A_NAME = len(f".{MANIFEST_SUFFIX}")  # bytes: what is longest of all that is made from an object's name
 
 
 class LocalFileSystemStorage:
     """Objects in a folder that must be the mounted NAS. Every method raises StoreUnavailable when it is not."""
 
-    def __init__(self, root: Path, store_id: uuid.UUID | None, *, tries: bool = True):
-        """`tries`: see checkup.py."""
+    def __init__(self, root: Path, store_id: uuid.UUID | None, *, tries: bool = True, most_waiting: int | None = None):
+        """`tries`: see checkup.py. `most_waiting`: so many threads may wait for it at once, None for all (bulkhead.py)."""
         self.root, self.store_id = root, store_id
-        self.health = Checkup(self.mounted, tries=tries).health
+        self._door = Bulkhead(most_waiting).passed if most_waiting else contextlib.nullcontext
+        self._checkup = checkup.Checkup(self._mounted, tries=tries)
         self._longest: dict[int, int] = {}  # device → bytes that a name may have
 
     # -- is it there? --------------------------------------------------------------------------------------------------
@@ -50,62 +62,101 @@ class LocalFileSystemStorage:
     @contextlib.contextmanager
     def mounted(self) -> Iterator[int]:
         """The verified root as a directory descriptor, for the length of a `with` block."""
+        with self._door(), self._mounted() as root_fd:
+            yield root_fd
+
+    @contextlib.contextmanager
+    def _mounted(self) -> Iterator[int]:
+        """The same for threads that nobody waits for, or not for long."""
         root_fd = sentinel.open_verified(self.root, self.store_id)
         try:
             yield root_fd
         finally:
             os.close(root_fd)
 
+    def health(self, collection: str | None = None) -> checkup.Health:
+        """What Checkup.health says, and raises."""
+        with self._door():
+            return self._checkup.health(collection)
+
     def free_bytes(self) -> int:
         """Bytes that this user may still write."""
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, looked_at():
             space = os.fstatvfs(root_fd)
         return space.f_bavail * space.f_frsize
 
-    def check(self, collection: str, *, makes_room: bool = False) -> None:
-        """Would it take something into this collection now? Raises StoreUnavailable, StoreFull or Unstorable when not.
+    def check_reserve(self, size: int, inodes: int) -> None:
+        """Is so much left to others? Raises StoreFull, StoreUnavailable."""
+        with self.mounted() as root_fd, looked_at():
+            space = os.fstatvfs(root_fd)
+        if space.f_bavail * space.f_frsize < size:
+            raise StoreFull("reserve")
+        if (free := checkup.free_inodes(space)) is not None and free < inodes:
+            raise StoreFull("inodes")
 
-        `makes_room`: bytes are removed first, so that being full now says nothing.
+    def check(self, collection: str, *, inodes: int = 0) -> None:
+        """Would it take something into this collection now, with so many `inodes` left to others? Raises StoreUnavailable,
+        CollectionBarred or StoreFull when not.
         """
-        health = self.health()
-        if health.full is not None and not makes_room:
+        health = self.health(collection)
+        if health.full is not None:
             raise StoreFull(*health.full.args)
-        if not health.has_inodes:
+        if not health.has_inodes(inodes):
             raise StoreFull("inodes")
         if collection in health.failing:
             raise type(health.failing[collection])(*health.failing[collection].args)
+        if self._is_folder(collection) is False:
+            raise StoreUnavailable("ENOTDIR at open")  # since it was tried; whoever takes that away cures it
 
     def has_collection(self, slug: str) -> bool:
-        with self.mounted() as root_fd, _translated():
+        return bool(self._is_folder(slug))
+
+    def _is_folder(self, slug: str) -> bool | None:
+        """None where nothing has the name of this collection."""
+        with self.mounted() as root_fd, looked_at():
             try:
                 return stat.S_ISDIR(os.stat(f"{COLLECTIONS}/{slug}", dir_fd=root_fd, follow_symlinks=False).st_mode)
             except FileNotFoundError:
-                return False
+                return None
 
     # -- writing -------------------------------------------------------------------------------------------------------
 
     def stage(self, upload_id: uuid.UUID, resume_at: int = 0) -> StagedFile:
         """Begin a file below `staging/`, or go on with it at `resume_at` bytes. Raises StagedBytesLost, StoreFull."""
-        return StagedFile(sentinel.open_verified(self.root, self.store_id), upload_id, resume_at)
+        with self._door():
+            return StagedFile(sentinel.open_verified(self.root, self.store_id), upload_id, resume_at)
 
     def staged_size(self, upload_id: uuid.UUID) -> int | None:
         """Bytes taken so far, or None when nothing is staged under this id."""
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, looked_at():
             return size_of(root_fd, str(upload_id))
 
-    def discard(self, upload_id: uuid.UUID) -> None:
-        """Remove a staged file, if there is one. A store that does not let it go leaves it to `recover`."""
-        with self.mounted() as root_fd, contextlib.suppress(OSError):
-            remove(root_fd, str(upload_id))
+    def has_staged(self, upload_id: uuid.UUID, size: int) -> bool:
+        """Whether these bytes at least are staged. Raises StoreUnavailable while nobody can tell."""
+        with self.mounted() as root_fd, looked_at():
+            if (size_of(root_fd, str(upload_id)) or 0) >= size:
+                return True
+            sentinel.check_staging(root_fd)
+            return False
+
+    def discard(self, upload_id: uuid.UUID, directory: tuple[str, ...] = ()) -> None:
+        """Remove a staged file, if there is one, and of an upload that has ended the empty folder that a killed process left. A store that
+        does not let it go leaves it to `recover`.
+        """
+        with self.mounted() as root_fd:
+            if directory:
+                place.remove_empty(root_fd, directory)
+            with contextlib.suppress(OSError):
+                remove(root_fd, str(upload_id))
 
     def staged_names(self) -> list[str]:
-        """What lies in staging: upload ids, and after a crash in `reseat` names that begin with one and a dot."""
-        with self.mounted() as root_fd, _translated(), folders.opened(root_fd, STAGING) as staging_fd:
-            return os.listdir(staging_fd)
+        """What lies in staging but trees: upload ids, and after a crash in `reseat` names that begin with one and a dot."""
+        with self.mounted() as root_fd, looked_at(), folders.opened(root_fd, STAGING) as staging_fd:
+            return [name for name in os.listdir(staging_fd) if not name.endswith(TREE_SUFFIX)]
 
     def discard_name(self, name: str) -> None:
         """Remove one of `staged_names`. Raises StoreUnavailable when it stays."""
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, translated():
             remove(root_fd, name)
 
     def reseat(self, upload_id: uuid.UUID, size: int) -> None:
@@ -113,7 +164,7 @@ class LocalFileSystemStorage:
 
         Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
         """
-        with self.mounted() as root_fd, _translated():
+        with self._mounted() as root_fd, translated(), lost_only_here(root_fd):
             if size == 0:
                 remove(root_fd, str(upload_id))
                 return
@@ -124,42 +175,73 @@ class LocalFileSystemStorage:
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
 
-    def concatenate(self, parts: list[tuple[uuid.UUID, int]], upload_id: uuid.UUID) -> None:
-        """Stage `upload_id` from the staged bytes of `parts` (id and size each), durable.
+    def concatenate(
+        self, parts: list[tuple[uuid.UUID, int]], upload_id: uuid.UUID, go_on: Callable[[], None] = lambda: None
+    ) -> None:
+        """Stage `upload_id` from the staged bytes of `parts` (id and size each), durable. `go_on` is asked on the way, and what it
+        raises ends it.
 
         Copied only where the file system cannot share them. Raises StagedBytesLost, StoreFull, StoreUnavailable.
         """
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, translated(), lost_only_here(root_fd):
             sources = [(f"{STAGING}/{part}", size) for part, size in parts]
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(f"{STAGING}/{upload_id}", dir_fd=root_fd)
-            folders.copy(root_fd, sources, f"{STAGING}/{upload_id}", MODE)
+            folders.copy(root_fd, sources, f"{STAGING}/{upload_id}", MODE, go_on)
 
-    def publish(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, size: int) -> str:
+    def make_place(
+        self, staged: StagedFile, directory: tuple[str, ...], is_new: Callable[[], bool] = lambda: True
+    ) -> place.Place:
+        """Make the folder of an object ahead of its bytes, durable, for a `publish` that then waits for none of that. `is_new`: see
+        there. Raises CollectionUnknown, StoreFull or StoreUnavailable.
+        """
+        fd = place.made(staged.root_fd, directory, is_new)
+        try:
+            return place.of(fd)
+        finally:
+            os.close(fd)
+
+    def remove_place(self, staged: StagedFile, directory: tuple[str, ...]) -> None:
+        """Remove that folder again, if it is empty. One that stays goes with `discard`."""
+        place.remove_empty(staged.root_fd, directory)
+
+    def publish(
+        self,
+        upload_id: uuid.UUID,
+        directory: tuple[str, ...],
+        name: str,
+        size: int,
+        made: place.Place | None = None,
+        is_new: Callable[[], bool] = lambda: True,
+    ) -> str:
         """Give the `size` staged bytes, which must be durable already, their final name; return the object's name.
 
         A hard link: it fails where the name is taken, so nothing can be overwritten, and no partial file ever stands under
         its final name. The staged name stays until the caller discards it, when the ledger has its entry: until then it says
         whose the bytes under the final name are. Safe to repeat after a crash at any point. The name is shortened where the
-        store takes no longer one.
+        store takes no longer one, and FALLBACK_NAME where it refuses it: a name is no reason to lose a file. The folder is made and synced,
+        but where it is the one that was `made`; for what is not staged any more none is made, since it has its folder, or had.
+        A month that is not there is made if it `is_new`, that is if nothing is stored in it: else it is away, and a new one in its place
+        would hide all that lies in it.
 
         Raises ObjectExists (what stands there is not known to be ours), ObjectUnknown (neither staged nor published),
-        StagedBytesLost (not whole, or no file), CollectionUnknown, Unstorable, StoreFull, StoreUnavailable (nothing is
-        visible) or StoreUncertain (it may be).
+        StagedBytesLost (not whole, or no file), CollectionUnknown, StoreFull, StoreUnavailable (nothing is visible) or
+        StoreUncertain (it may be).
         """
-        with self.mounted() as root_fd:
+        with self.mounted() as root_fd, lost_only_here(root_fd):
             staged, name = f"{STAGING}/{upload_id}", self._fitting(root_fd, name)
-            folder_fd = self._make_folder(root_fd, directory)
+            folder_fd = place.opened(root_fd, staged, directory, made, is_new)
             try:
-                with _translated():
-                    _check_whole(root_fd, staged, folder_fd, name, size)
-                linked = _give_name(root_fd, staged, folder_fd, name)
+                with translated():
+                    check_whole(root_fd, staged, folder_fd, name, size)
+                name, linked = naming.give(root_fd, staged, folder_fd, name)
                 try:
                     if not sentinel.still_mounted(self.root, root_fd):
                         # Linked into a store that was unmounted or swapped a moment ago: take the name back.
                         if linked:
                             os.unlink(name, dir_fd=folder_fd)
                         raise StoreUnavailable
+                    folders.close_to_writing(folder_fd, name)
                     durable.sync_directory(folder_fd)
                 except OSError as exc:
                     raise StoreUncertain from exc
@@ -171,35 +253,44 @@ class LocalFileSystemStorage:
         """Take an upload that cannot be published out of staging, so that nothing can give it its final name any more.
 
         False, and nothing is taken, where it has that name already, or where something has it and nothing is staged. Looked
-        at first: what is staged says whose that is. Raises StoreUnavailable when nobody can tell.
+        at first: what is staged says whose that is. Raises StoreUnavailable when nobody can tell; FolderAway where the collection is not
+        there, or what is staged has a final name in a folder that is not where it was; of what is not staged, also where its month is not.
         """
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, translated():
             staged = f"{STAGING}/{upload_id}"
-            final = "/".join((COLLECTIONS, *directory, self._fitting(root_fd, name)))
-            before, now = identity(root_fd, staged), identity(root_fd, final)
-            if before is None or before == now:
-                return now is None
+            finals = [
+                "/".join((COLLECTIONS, *directory, each)) for each in (self._fitting(root_fd, name), FALLBACK_NAME)
+            ]
+            check_in_place(root_fd, directory[0])
+            if identity(root_fd, staged) is None:
+                with contextlib.suppress(FileNotFoundError), in_place(root_fd, directory):
+                    pass  # only there a look says that it has no name
+            before, now = identity(root_fd, staged), [naming.standing(root_fd, final) for final in finals]
+            if before is None or before in now:
+                return not any(now)
+            check_nowhere_else(root_fd, staged)
             remove(root_fd, str(upload_id))
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
-            if identity(root_fd, final) != before:
-                return True
-            # A call that was stalled came through at that moment.
-            os.link(final, staged, src_dir_fd=root_fd, dst_dir_fd=root_fd, follow_symlinks=False)
-            return False
+            for final in finals:
+                if naming.standing(root_fd, final) == before:
+                    # A call that was stalled came through at that moment.
+                    os.link(final, staged, src_dir_fd=root_fd, dst_dir_fd=root_fd, follow_symlinks=False)
+                    return False
+            return True
 
     def found(self, directory: tuple[str, ...], name: str, size: int, sha256: str) -> str | None:
         """The object's name where these very bytes stand under it, durable; None where it is something else. Reads it all.
 
         For what is no longer staged. Raises StoreUnavailable.
         """
-        with self.mounted() as root_fd, _translated():
-            name = self._fitting(root_fd, name)
-            with folders.opened(root_fd, "/".join((COLLECTIONS, *directory))) as folder_fd:
-                if not holds(folder_fd, name, size, sha256):
-                    return None
-                durable.sync_directory(folder_fd)
-        return "/".join((*directory, name))
+        with self.mounted() as root_fd, translated():
+            with in_place(root_fd, directory) as folder_fd:
+                for each in (self._fitting(root_fd, name), FALLBACK_NAME):
+                    if naming.standing(folder_fd, each) and holds(folder_fd, each, size, sha256):
+                        durable.sync_directory(folder_fd)
+                        return "/".join((*directory, each))
+        return None
 
     def save(self, upload_id: uuid.UUID, directory: tuple[str, ...], name: str, chunks: Iterable[bytes]) -> str:
         """Stage, make durable and publish in one go; return the object's name. Raises as `stage` and `publish`."""
@@ -219,24 +310,39 @@ class LocalFileSystemStorage:
 
     def write_manifest(self, name: str, manifest: dict) -> None:
         """Put the sidecar beside the object; an older one is replaced. Raises StoreFull, StoreUnavailable."""
-        folder, _, base = name.rpartition("/")
-        with self.mounted() as root_fd, _translated(), folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
-            temporary = f".{base}{MANIFEST_SUFFIX}"
+        self._write_beside(name, MANIFEST_SUFFIX, manifest)
+
+    def write_verdict(self, name: str, verdict: dict, *, withheld: bool) -> None:
+        """The same for what was found of it, and where it is `withheld` its bytes are for this user alone. Raises ObjectUnknown too."""
+        *directory, base = checked(name).split("/")
+        with self.mounted() as root_fd, translated(missing=ObjectUnknown), in_place(root_fd, directory) as folder_fd:
+            folders.withhold(folder_fd, base, withheld=withheld)
+        self._write_beside(name, VERDICT_SUFFIX, verdict)
+
+    def _write_beside(self, name: str, suffix: str, document: dict) -> None:
+        *directory, base = name.split("/")
+        with self.mounted() as root_fd, translated(), in_place(root_fd, directory) as folder_fd:
+            temporary = f".{base}{suffix}"
             with contextlib.suppress(FileNotFoundError):
                 os.unlink(temporary, dir_fd=folder_fd)
-            fd = os.open(temporary, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, MODE, dir_fd=folder_fd)
+            fd = os.open(
+                temporary,
+                os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC,
+                MODE & ~folders.WRITING,
+                dir_fd=folder_fd,
+            )
             try:
-                durable.write_all(fd, memoryview(json.dumps(manifest, indent=2).encode() + b"\n"))
+                durable.write_all(fd, memoryview(json.dumps(document, indent=2).encode() + b"\n"))
             except OSError:
                 os.close(fd)
                 raise
             durable.sync_and_close(fd)
-            os.rename(temporary, base + MANIFEST_SUFFIX, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
+            os.rename(temporary, base + suffix, src_dir_fd=folder_fd, dst_dir_fd=folder_fd)
             durable.sync_directory(folder_fd)
 
     def add_collection(self, slug: str) -> None:
         """Make a collection's folder, durable. No error when it exists."""
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, translated():
             folders.make(root_fd, COLLECTIONS, slug)
 
     # -- reading and removing ------------------------------------------------------------------------------------------
@@ -250,19 +356,44 @@ class LocalFileSystemStorage:
 
     def size(self, name: str) -> int:
         """Bytes. Raises ObjectUnknown."""
-        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
-            return os.stat(f"{COLLECTIONS}/{_checked(name)}", dir_fd=root_fd, follow_symlinks=False).st_size
+        *directory, base = checked(name).split("/")
+        with self.mounted() as root_fd, looked_at(missing=ObjectUnknown), in_place(root_fd, directory) as folder_fd:
+            return os.stat(base, dir_fd=folder_fd, follow_symlinks=False).st_size
+
+    @contextlib.contextmanager
+    def reading(self, name: str) -> Iterator[int]:
+        """An object's bytes, from the first one, for the length of a `with` block. Raises ObjectUnknown, StoreUnavailable."""
+        *directory, base = checked(name).split("/")
+        with self.mounted() as root_fd, looked_at(missing=ObjectUnknown), in_place(root_fd, directory) as folder_fd:
+            fd = os.open(base, os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC, dir_fd=folder_fd)
+        try:
+            yield fd
+        finally:
+            os.close(fd)
 
     def metadata(self, name: str) -> dict:
         """The manifest. Raises ObjectUnknown when there is none."""
-        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
-            path = f"{COLLECTIONS}/{_checked(name)}{MANIFEST_SUFFIX}"
-            fd = os.open(path, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
+        return self._beside(name, MANIFEST_SUFFIX)
+
+    def verdict(self, name: str) -> dict:
+        """What was found of it, as it stands there. Raises ObjectUnknown when there is none."""
+        return self._beside(name, VERDICT_SUFFIX)
+
+    def _beside(self, name: str, suffix: str) -> dict:
+        *directory, base = checked(name).split("/")
+        with self.mounted() as root_fd, looked_at(missing=ObjectUnknown), in_place(root_fd, directory) as folder_fd:
+            flags = os.O_RDONLY | os.O_NOFOLLOW | os.O_NONBLOCK | os.O_CLOEXEC
+            fd = os.open(base + suffix, flags, dir_fd=folder_fd)
             with os.fdopen(fd) as file:
                 try:
                     return json.load(file)
                 except ValueError as exc:
                     raise ObjectUnknown from exc
+
+    def collections(self) -> list[str]:
+        """The slugs of those that are there."""
+        with self.mounted() as root_fd, translated():
+            return folders.named(root_fd, COLLECTIONS, folders.SLUG)
 
     def list(self, collection: str, after: str = "") -> Iterator[uuid.UUID]:
         """Ids of the collection's objects beyond the id `after`, in the order of their ids, that is of time.
@@ -273,118 +404,45 @@ class LocalFileSystemStorage:
         if not self.has_collection(collection):
             raise CollectionUnknown
         base = f"{COLLECTIONS}/{collection}"
-        with self.mounted() as root_fd, _translated():
+        with self.mounted() as root_fd, looked_at():
+            check_in_place(root_fd, collection)
             for year in folders.named(root_fd, base, folders.YEAR):
+                sentinel.check_mount(root_fd, f"{base}/{year}")
                 for month in folders.named(root_fd, f"{base}/{year}", folders.MONTH):
                     path = f"{base}/{year}/{month}"
+                    sentinel.check_mount(root_fd, path)
                     ids = (name for name in folders.named(root_fd, path, folders.ID) if name > after)
                     yield from (uuid.UUID(name) for name in ids if folders.is_filled(root_fd, f"{path}/{name}"))
 
     def delete(self, name: str) -> None:
-        """Remove an object, its manifest and its folder, durably. Raises ObjectUnknown."""
-        folder, _, base = _checked(name).rpartition("/")
-        parent, _, leaf = folder.rpartition("/")
-        with self.mounted() as root_fd, _translated(missing=ObjectUnknown):
-            with folders.opened(root_fd, f"{COLLECTIONS}/{folder}") as folder_fd:
-                was_there = identity(folder_fd, base) is not None
-                for part in (base, base + MANIFEST_SUFFIX):
-                    with contextlib.suppress(FileNotFoundError):
-                        os.unlink(part, dir_fd=folder_fd)
-                durable.sync_directory(folder_fd)
-            with folders.opened(root_fd, f"{COLLECTIONS}/{parent}") as parent_fd:
+        """Remove an object, what was made from it and its folder, durably. Raises ObjectUnknown."""
+        *directory, base = checked(name).split("/")
+        with self.mounted() as root_fd, translated(missing=ObjectUnknown), in_place(root_fd, directory) as folder_fd:
+            was_there = identity(folder_fd, base) is not None
+            for part in (base, *(base + suffix for suffix in BESIDE)):
+                with contextlib.suppress(FileNotFoundError):
+                    os.unlink(part, dir_fd=folder_fd)
+            if folders.is_folder(folder_fd, base + UNPACKED_SUFFIX):
+                folders.remove(folder_fd, base + UNPACKED_SUFFIX)
+            durable.sync_directory(folder_fd)
+            with folders.opened(folder_fd, "..") as month_fd:
                 # NFS keeps a file that somebody still reads (.nfs…), and with it the folder; the object is gone.
                 with contextlib.suppress(OSError):
-                    os.rmdir(leaf, dir_fd=parent_fd)
-                durable.sync_directory(parent_fd)
+                    os.rmdir(directory[-1], dir_fd=month_fd)
+                durable.sync_directory(month_fd)
             if not was_there:
                 raise ObjectUnknown
 
     def path(self, name: str) -> Path:
         """Where the object lies on this host, for tools that read it in place."""
-        return self.root / COLLECTIONS / _checked(name)
-
-    # -- folders -------------------------------------------------------------------------------------------------------
-
-    def _make_folder(self, root_fd: int, directory: tuple[str, ...]) -> int:
-        """Open `collections/<directory>`, making all below the collection, each entry durable before it is used."""
-        slug, *below = directory
-        with _translated(missing=CollectionUnknown):
-            fd = os.open(f"{COLLECTIONS}/{slug}", folders.OPEN, dir_fd=root_fd)
-        for part in below:
-            try:
-                with _translated():
-                    folders.make(fd, ".", part)
-                    inner = os.open(part, folders.OPEN, dir_fd=fd)
-            finally:
-                os.close(fd)
-            fd = inner
-        return fd
+        return self.root / COLLECTIONS / checked(name)
 
     def _fitting(self, root_fd: int, name: str) -> str:
         """The name, shortened where the store takes no longer one with what is made from it. Always the same on one store."""
         if len(name.encode()) + _BESIDE_A_NAME <= probe.SHORTEST:
             return name
-        with _translated():
+        with translated():
             device = os.fstat(root_fd).st_dev
             if device not in self._longest:
                 self._longest[device] = probe.longest_name(root_fd)
         return shortened(name, self._longest[device] - _BESIDE_A_NAME)
-
-
-def _check_whole(root_fd: int, staged: str, folder_fd: int, name: str, size: int) -> None:
-    """Raises StagedBytesLost; one that was linked before its bytes went loses its final name, under which nobody shall read it."""
-    try:
-        check(root_fd, staged, size)
-    except StagedBytesLost:
-        if identity(root_fd, staged) == identity(folder_fd, name):
-            os.unlink(name, dir_fd=folder_fd)
-            durable.sync_directory(folder_fd)
-        raise
-
-
-def _give_name(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
-    """Link what is staged; return whether that was done now. It was done before, when a crash came behind it.
-
-    Raises ObjectExists, ObjectUnknown, Unstorable, StoreFull or StoreUnavailable.
-    """
-    if _has_name(root_fd, staged, folder_fd, name):
-        return False
-    try:
-        os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
-    except (FileExistsError, FileNotFoundError) as exc:
-        if _has_name(root_fd, staged, folder_fd, name):
-            return False
-        raise StoreUnavailable from exc  # a folder that vanished is ENOENT as well, and costs no staged bytes
-    except OSError as exc:
-        raise from_os_error(exc, naming=True) from exc
-    return True
-
-
-def _has_name(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
-    """Whether the final name is that of the staged file. Raises ObjectExists, ObjectUnknown or StoreUnavailable."""
-    with _translated():
-        before, now = identity(root_fd, staged), identity(folder_fd, name)
-    if before is None and now is None:
-        raise ObjectUnknown
-    if now not in (None, before):
-        raise ObjectExists
-    return now is not None
-
-
-def _checked(name: str) -> str:
-    """An object's name as the ledger holds it. Raises ObjectUnknown for anything that could lead elsewhere."""
-    parts = name.split("/")
-    if len(parts) != 5 or any(part in ("", ".", "..") or "\0" in part for part in parts):
-        raise ObjectUnknown
-    return name
-
-
-@contextlib.contextmanager
-def _translated(missing: type[Exception] = StoreUnavailable) -> Iterator[None]:
-    """OSError → StoreError; FileNotFoundError → `missing`."""
-    try:
-        yield
-    except FileNotFoundError as exc:
-        raise missing from exc
-    except OSError as exc:
-        raise from_os_error(exc) from exc

@@ -9,6 +9,8 @@ import unicodedata
 import uuid
 from datetime import datetime
 
+from .errors import ObjectUnknown
+
 MAX_NAME_BYTES = 200  # below the usual 255, so that the manifest's and other suffixes fit beside it
 FALLBACK_NAME = "upload"
 
@@ -26,6 +28,7 @@ _BLANK = re.compile("[\u115f\u1160\u2800\u3164\uffa0]")  # letters that show not
 _INVISIBLE = re.compile("[\u034f\u17b4\u17b5\u180b-\u180f\u2028\u2029\ufe00-\ufe0f\U000e0100-\U000e01ef]")
 # In front: an option, a home folder, a comment, a file of arguments, a formula where a listing is opened as a table.
 _LEADING = re.compile("[-~#@+=\u2010-\u2015\u2212]")
+_EXTENSIONS = re.compile(r"(?:\.[A-Za-z0-9]{1,8}){0,2}\.[^.]*\Z")  # .nii.gz, .vcf.gz.tbi
 _WINDOWS_PATH = re.compile(r"(?:[A-Za-z]:\\|\\\\).*\\(?P<name>[^\\]*)", re.DOTALL)
 
 
@@ -40,7 +43,8 @@ def safe_name(name: str) -> str:
     Folders before the name are cut off. A backslash is no folder but where the whole is a path of Windows (`C:\\…`, `\\\\host\\…`),
     which old browsers sent and which tells more than a name should. Control, format (among them right-to-left overrides),
     surrogate, private and invisible characters go, and so do leading and trailing dots and spaces. What a shell or a person
-    could misread becomes `_`; in front of a name that begins like an option there stands one. The extension survives shortening.
+    could misread, or Unicode calls a form of that (NFKC: full-width, small), becomes `_`; in front of a name that begins like an
+    option there stands one. The extensions survive shortening.
     """
     if match := _WINDOWS_PATH.fullmatch(name):
         name = match["name"]
@@ -50,21 +54,31 @@ def safe_name(name: str) -> str:
     name = unicodedata.normalize("NFC", name)
     name = "".join("_" if _is_misread(c) else c for c in _BLANK.sub(" ", name))
     name = " ".join(name.split()).strip(". ")
-    if _RESERVED.fullmatch(name) or _LEADING.match(name) or unicodedata.category(name[:1] or "_")[0] == "M":
+    plain = unicodedata.normalize("NFKC", name)
+    if _RESERVED.fullmatch(plain) or _LEADING.match(plain) or unicodedata.category(name[:1] or "_")[0] == "M":
         name = f"_{name}"
     return shortened(name, MAX_NAME_BYTES) or FALLBACK_NAME
 
 
 def _is_misread(c: str) -> bool:
-    return c in _SPECIAL or c in _LIKE_SLASHES or (c != "." and not {"/", "\\", "."}.isdisjoint(unicodedata.normalize("NFKC", c)))
+    form = unicodedata.normalize("NFKC", c)
+    return c in _LIKE_SLASHES or not _SPECIAL.isdisjoint(form) or (c != "." and not {"/", "."}.isdisjoint(form))
 
 
 def shortened(name: str, room: int) -> str:
-    """A safe name in at most `room` bytes of UTF-8, always the same one; its extension stays."""
+    """A safe name in at most `room` bytes of UTF-8, always the same one; its extensions stay."""
     if len(name.encode()) <= room:
         return name.strip(". ")
-    stem, dot, extension = name.rpartition(".")
-    if not stem or len(extension.encode()) > 20:
-        stem, dot, extension = name, "", ""
-    room -= len((dot + extension).encode())
-    return (stem.encode()[:room].decode(errors="ignore") + dot + extension).strip(". ")
+    found = _EXTENSIONS.search(name)
+    several, last = found[0] if found else "", name[name.rfind(".") :] if found else ""
+    extension = next((each for each in (several, last) if len(each.encode()) <= 21 and each != name), "")
+    stem, room = name.removesuffix(extension), room - len(extension.encode())
+    return (stem.encode()[:room].decode(errors="ignore") + extension).strip(". ")
+
+
+def checked(name: str) -> str:
+    """An object's name as the ledger holds it. Raises ObjectUnknown for anything that could lead elsewhere."""
+    parts = name.split("/")
+    if len(parts) != 5 or any(part in ("", ".", "..") or "\0" in part for part in parts):
+        raise ObjectUnknown
+    return name

@@ -1,6 +1,7 @@
 """Can this file system do what the work needs? Tried with files of our own, never asked: some say more than they can.
 
-What a kill leaves behind begins with PREFIX in `staging/`, `collections/` and the collections, and is swept an hour later.
+What a kill leaves behind begins with PREFIX in `staging/`, `collections/`, the collections and their years and months. It is swept an
+hour later, but in a month, whose list is long: there it stays, a folder that nothing looks at.
 """
 
 import contextlib
@@ -8,9 +9,11 @@ import errno
 import os
 import uuid
 from collections.abc import Callable, Iterable, Iterator
+from datetime import UTC, datetime
 
 from . import durable, folders
-from .errors import StoreError, from_os_error
+from .errors import CollectionBarred, StoreError, from_os_error
+from .paths import object_directory
 from .sentinel import COLLECTIONS, STAGING
 
 PREFIX = ".probe-"
@@ -21,6 +24,8 @@ SHORTEST = 72  # bytes: the longest name that is made here without a sender's pa
 _NEW = os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_NOFOLLOW | os.O_CLOEXEC
 _LEFT_BEHIND = 3600  # seconds; a probe that waits for a store that stalls is younger
 _WORTH = memoryview(bytes(4096))
+# What a folder says that is another mount or quota project than `staging/`, or of a file system that makes no links, or no more.
+_NO_WAY_IN = {errno.EXDEV, errno.EMLINK, errno.EOPNOTSUPP, errno.ENOSYS}
 
 
 class ProbeFailed(Exception):
@@ -28,24 +33,51 @@ class ProbeFailed(Exception):
 
     def __init__(self, step: str, cause: OSError):
         self.step, self.cause = step, cause
-        self.error: StoreError = from_os_error(cause, naming=step == "link")
+        self.error: StoreError = from_os_error(cause)
         super().__init__(f"{errno.errorcode.get(cause.errno, 'unknown')} at {step}")
 
 
 def attempt(root_fd: int, places: Iterable[str] = ()) -> dict[str, ProbeFailed]:
     """What storing an object does, in small: a staged file, made durable, and its link in a new folder of `collections/`.
 
-    Returns those of `places`, folders below `collections/`, where the last step fails. Raises ProbeFailed when all would.
+    Returns those of `places`, collections, where the last step fails in the folder in which an object begun now would be published,
+    or as much of it as is there: as CollectionBarred where that is no matter of waiting. Raises ProbeFailed when all would.
     """
     with _staged(root_fd) as staged:
         _publish(root_fd, staged, COLLECTIONS, sync=True)
         failed = {}
         for place in places:
             try:
-                _publish(root_fd, staged, f"{COLLECTIONS}/{place}")
+                _publish(root_fd, staged, _way_in(root_fd, place)[-1])
             except ProbeFailed as exc:
+                if exc.cause.errno in _NO_WAY_IN:
+                    exc.error = CollectionBarred(*exc.error.args)
                 failed[place] = exc
     return failed
+
+
+def _way_in(root_fd: int, place: str) -> list[str]:
+    """The collection, and of the year and the month of now as much as is there; each as a path. Raises ProbeFailed for what is there and
+    no folder (a link is none).
+    """
+    path, *below = object_directory(place, uuid.UUID(int=0), datetime.now(UTC))[:-1]
+    found = [f"{COLLECTIONS}/{path}"]
+    for part in below:
+        deeper = f"{found[-1]}/{part}"
+        try:
+            with step("open"), folders.opened(root_fd, deeper):
+                found.append(deeper)
+        except ProbeFailed as exc:
+            if exc.cause.errno != errno.ENOENT:
+                raise
+            break
+    return found
+
+
+def obstacles(root_fd: int) -> dict[str, ProbeFailed]:
+    """What has a collection's name and is no folder: it was one, or somebody meant it to be. Raises OSError."""
+    found = folders.obstacles(root_fd, COLLECTIONS, folders.SLUG)
+    return {name: ProbeFailed("open", OSError(errno.ENOTDIR, "")) for name in found}
 
 
 def attempt_rest(root_fd: int) -> None:
@@ -79,15 +111,23 @@ def longest_name(root_fd: int) -> int:
 
 
 def sweep(root_fd: int, places: Iterable[str] = ()) -> None:
-    """Remove what probes that were killed have left, as far as it goes. Raises OSError where a folder cannot be read."""
+    """Remove what probes that were killed have left, as far as it goes. Raises OSError where the store's own folders cannot be read."""
     with folders.opened(root_fd, STAGING) as fd:
         now = os.fstat(fd).st_mtime  # by the store's clock: a file was made in it a moment ago
-    for folder in (STAGING, COLLECTIONS, *(f"{COLLECTIONS}/{place}" for place in places)):
-        with folders.opened(root_fd, folder) as fd:
-            for name in os.listdir(fd):
-                if name.startswith(PREFIX):
-                    with contextlib.suppress(OSError):  # that of a living probe vanishes as we look
-                        _clear(fd, name, older_than=now - _LEFT_BEHIND)
+    for folder in (STAGING, COLLECTIONS):
+        _sweep(root_fd, folder, now)
+    for place in places:
+        with contextlib.suppress(OSError, ProbeFailed):  # `attempt` tells of that one
+            for folder in _way_in(root_fd, place)[:2]:
+                _sweep(root_fd, folder, now)
+
+
+def _sweep(root_fd: int, folder: str, now: float) -> None:
+    with folders.opened(root_fd, folder) as fd:
+        for name in os.listdir(fd):
+            if name.startswith(PREFIX):
+                with contextlib.suppress(OSError):  # that of a living probe vanishes as we look
+                    _clear(fd, name, older_than=now - _LEFT_BEHIND)
 
 
 def _clear(fd: int, name: str, *, older_than: float) -> None:

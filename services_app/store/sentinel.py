@@ -1,14 +1,17 @@
 """Is this folder the NAS? The sentinel is a file that `init_store` wrote into the store's root.
 
 A mountpoint whose NAS is not mounted is an ordinary empty folder on the local disk. It has no sentinel, so nothing
-is ever written there. A sentinel with another id is another store.
+is ever written there. A sentinel with another id is another store. It knows its `staging` by the inode too: what lies in
+another folder of that name says nothing of what is lost (ADR 0016).
 """
 
+import contextlib
 import errno
 import json
 import os
-import stat
 import uuid
+from collections.abc import Iterator
+from pathlib import Path
 
 from .errors import StoreUnavailable
 
@@ -21,6 +24,14 @@ _DIRECTORY = os.O_RDONLY | os.O_DIRECTORY | os.O_CLOEXEC
 
 def read(root_fd: int) -> uuid.UUID | None:
     """The id in the sentinel below `root_fd`, or None without one. Raises StoreUnavailable when it is unreadable."""
+    content = _content(root_fd)
+    try:
+        return content and uuid.UUID(content["store"])
+    except (ValueError, KeyError, TypeError, AttributeError) as exc:
+        raise StoreUnavailable from exc
+
+
+def _content(root_fd: int) -> dict | None:
     try:
         fd = os.open(NAME, os.O_RDONLY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
     except FileNotFoundError:
@@ -28,28 +39,70 @@ def read(root_fd: int) -> uuid.UUID | None:
     except OSError as exc:
         raise _unavailable(exc) from exc
     try:
-        return uuid.UUID(json.loads(os.read(fd, 4096))["store"])
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as exc:
+        content = json.loads(os.read(fd, 4096))
+    except OSError as exc:
+        raise _unavailable(exc) from exc
+    except ValueError as exc:
         raise StoreUnavailable from exc
     finally:
         os.close(fd)
+    if not isinstance(content, dict) or not content:
+        raise StoreUnavailable
+    return content
 
 
 def write(root_fd: int, store_id: uuid.UUID) -> None:
     """Write the sentinel, whole or not at all. Raises OSError, FileExistsError when there is one already."""
+    with _aside(root_fd, store_id) as aside:
+        os.link(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        try:
+            os.unlink(aside, dir_fd=root_fd)
+            os.fsync(root_fd)
+        except OSError:
+            os.unlink(NAME, dir_fd=root_fd)
+            raise
+
+
+def knows_staging(root_fd: int) -> bool | None:
+    """Whether `staging` is the folder that it was; None where the sentinel does not say. Raises StoreUnavailable, OSError."""
+    content = _content(root_fd)
+    if content is None:
+        raise StoreUnavailable
+    known = content.get("staging")
+    return known and known == _inode_of_staging(root_fd)
+
+
+def learn_staging(root_fd: int, store_id: uuid.UUID) -> None:
+    """Take the folder that is `staging` now for the store's own. Raises OSError."""
+    with _aside(root_fd, store_id) as aside:
+        os.rename(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        os.fsync(root_fd)
+
+
+def check_staging(root_fd: int) -> None:
+    """Before bytes are called lost. Raises StoreUnavailable where `staging` is another folder than it was, or nobody can tell."""
+    try:
+        if knows_staging(root_fd) is False:
+            raise StoreUnavailable("staging replaced")
+    except OSError as exc:
+        raise _unavailable(exc) from exc
+
+
+@contextlib.contextmanager
+def _aside(root_fd: int, store_id: uuid.UUID) -> Iterator[str]:
+    """The name of a whole sentinel beside its place, for the length of a `with` block."""
     aside = f"{NAME}.{uuid.uuid4().hex}"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
     try:
         with os.fdopen(fd, "w") as file:
-            json.dump(
-                {"store": str(store_id), "note": "Sluice writes here only while this file is here. Keep it."}, file
-            )
+            note = "Sluice writes here only while this file is here. Keep it."
+            json.dump({"store": str(store_id), "staging": _inode_of_staging(root_fd), "note": note}, file)
             file.flush()
             os.fsync(file.fileno())
-        os.link(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        yield aside
     finally:
-        os.unlink(aside, dir_fd=root_fd)
-    os.fsync(root_fd)
+        with contextlib.suppress(OSError):  # it is gone mostly, and a second name of the sentinel does no harm
+            os.unlink(aside, dir_fd=root_fd)
 
 
 def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
@@ -57,7 +110,7 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
 
     All further work goes through this descriptor, so that what was checked is what is written to. Raises
     StoreUnavailable when the root is absent, carries no sentinel, another one, or its folders are none of its own:
-    links, or on another device (publishing could then not be a link).
+    links, on another device, or mounted over (publishing could then not be a link, and what lies beneath is not lost).
     """
     if store_id is None:
         raise StoreUnavailable
@@ -71,15 +124,41 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
         parts = [os.stat(part, dir_fd=root_fd, follow_symlinks=False) for part in (NAME, STAGING, COLLECTIONS)]
         if {part.st_dev for part in parts} != {os.fstat(root_fd).st_dev}:
             raise StoreUnavailable
-        # A link in their place lies on this device, but may lead to any other.
-        if not all(stat.S_ISDIR(part.st_mode) for part in parts[1:]):
-            raise StoreUnavailable
+        for part in (STAGING, COLLECTIONS):
+            check_mount(root_fd, part)
     except (OSError, StoreUnavailable) as exc:
         os.close(root_fd)
         if isinstance(exc, StoreUnavailable):
             raise
         raise _unavailable(exc) from exc
     return root_fd
+
+
+def check_mount(root_fd: int, folder: str) -> None:
+    """Raises StoreUnavailable where `folder` is a link or lies on another mount than the root, even one of the same device; OSError."""
+    fd = os.open(folder, os.O_PATH | os.O_DIRECTORY | os.O_NOFOLLOW | os.O_CLOEXEC, dir_fd=root_fd)
+    try:
+        check_mount_of(fd, root_fd)
+    finally:
+        os.close(fd)
+
+
+def check_mount_of(fd: int, root_fd: int) -> None:
+    """The same of an open folder."""
+    if _mount(fd) != _mount(root_fd):
+        raise StoreUnavailable("mounted over")
+
+
+def _mount(fd: int) -> str:
+    """The number of its mount (proc_pid_fdinfo(5)): a folder that is bound over another one is on the same device."""
+    told = Path(f"/proc/self/fdinfo/{fd}").read_text().split()
+    return told[told.index("mnt_id:") + 1]
+
+
+def _inode_of_staging(root_fd: int) -> int | None:
+    with contextlib.suppress(FileNotFoundError):
+        return os.stat(STAGING, dir_fd=root_fd, follow_symlinks=False).st_ino
+    return None
 
 
 def still_mounted(root: str | os.PathLike, root_fd: int) -> bool:

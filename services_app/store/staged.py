@@ -11,7 +11,8 @@ import uuid
 
 from . import durable, folders
 from .errors import StagedBytesLost, StoreUnavailable, from_os_error
-from .sentinel import STAGING
+from .sentinel import STAGING, check_staging
+from .window import Window
 
 _OPEN = os.O_RDWR | os.O_NOFOLLOW | os.O_CLOEXEC
 MODE = 0o640
@@ -36,12 +37,19 @@ class StagedFile:
         self._fd: int | None = None
         try:
             self._fd = self._open(resume_at)
+        except StagedBytesLost:
+            check_staging(root_fd)
+            raise
         except OSError as exc:
             # Where nothing was promised yet, a name that cannot be made is no loss.
-            raise StagedBytesLost if exc.errno == errno.ENOENT and resume_at else from_os_error(exc) from exc
+            if exc.errno != errno.ENOENT or not resume_at:
+                raise from_os_error(exc) from exc
+            check_staging(root_fd)
+            raise StagedBytesLost from exc
         finally:
             if self._fd is None:
                 os.close(root_fd)
+        self._window = Window(self._fd, self.size)
 
     def _open(self, resume_at: int) -> int:
         path = f"{STAGING}/{self.name}"
@@ -63,6 +71,7 @@ class StagedFile:
         return self
 
     def __exit__(self, *_exc) -> None:
+        self._window.stop()
         with self._closing:
             fd, self._fd = self._fd, None
         if fd is not None:
@@ -76,36 +85,34 @@ class StagedFile:
         self._end = self.size + count
 
     def write(self, data: memoryview) -> None:
-        """Append all of `data`; write-back starts as bytes come in, so that the commit finds little to do."""
+        """Append all of `data`. Write-back starts as bytes come in, and where the disk falls behind this waits for it, so that the commit
+        finds little to do. Raises StoreUnavailable, StoreFull or Unstorable; also for bytes of an earlier call, which are lost then:
+        give it up.
+        """
         try:
             durable.write_all(self._fd, data)
         except OSError as exc:
-            raise from_os_error(exc) from exc
+            raise from_os_error(exc, writing=True) from exc
         self.size += len(data)
         is_last = self._end is not None and self._end - self.size < durable.WRITE_BACK_EVERY
         if self.size - self._written_back >= (durable.WRITE_BACK_AT_LAST if is_last else durable.WRITE_BACK_EVERY):
             durable.start_write_back(self._fd, self._written_back, self.size - self._written_back)
             self._written_back = self.size
+        try:
+            self._window.wrote(self.size, None if self._end is None else self._end - self.size)
+        except OSError as exc:
+            raise from_os_error(exc) from exc
 
     def checkpoint(self) -> None:
         """Make what was written so far durable and go on. Raises StoreUnavailable or StoreFull; give it up then."""
         try:
-            os.fsync(self._fd)
+            self._window.sync(self.size)
             if self._is_new:
                 with folders.opened(self.root_fd, STAGING) as staging_fd:
                     durable.sync_directory(staging_fd)
                 self._is_new = False
         except OSError as exc:
             raise from_os_error(exc) from exc
-
-    def cut(self, size: int) -> None:
-        """Take back what was written beyond `size`: it was not what its sender says it sent."""
-        try:
-            os.ftruncate(self._fd, size)
-            os.lseek(self._fd, size, os.SEEK_SET)
-        except OSError as exc:
-            raise from_os_error(exc) from exc
-        self.size, self._written_back = size, min(self._written_back, size)
 
     def read(self, buffer: memoryview, offset: int) -> int:
         """Read back what was written; returns the count. For the type of the first bytes, and for a lost digest."""
@@ -119,10 +126,15 @@ class StagedFile:
 
     def finish(self) -> None:
         """Make the bytes durable. Raises StoreUnavailable or StoreFull; the file is then given up."""
+        try:
+            self._window.sync(self.size)
+        except OSError as exc:
+            raise from_os_error(exc) from exc
+        self._window.stop()
         with self._closing:
             fd, self._fd = self._fd, None
         try:
-            durable.sync_and_close(fd)
+            os.close(fd)  # checked as well: NFS reports quota and space errors there
         except OSError as exc:
             raise from_os_error(exc) from exc
 

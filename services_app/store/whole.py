@@ -47,3 +47,11 @@ def identity(fd: int, path: str) -> tuple[int, int] | None:
         found = os.stat(path, dir_fd=fd, follow_symlinks=False)
         return found.st_dev, found.st_ino
     return None
+
+
+def stands_elsewhere(fd: int, path: str) -> bool:
+    """Whether a file has another name besides this one; one that is not there has none. Raises OSError."""
+    with contextlib.suppress(FileNotFoundError):
+        found = os.stat(path, dir_fd=fd, follow_symlinks=False)
+        return stat.S_ISREG(found.st_mode) and found.st_nlink > 1
+    return False

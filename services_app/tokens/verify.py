@@ -4,6 +4,7 @@ Pure: no Django, no clock of its own, no network. Keys are a static JWK Set, old
 """
 
 import base64
+import dataclasses
 import hashlib
 import hmac
 import json
@@ -11,6 +12,7 @@ import re
 import time
 from functools import lru_cache
 from pathlib import Path
+from typing import Generic, TypeVar
 
 from joserfc import jws
 from joserfc.errors import JoseError
@@ -18,24 +20,30 @@ from joserfc.jwk import OKPKey
 
 from . import errors
 from .claims import Claims
+from .names import NamesClaims
 
 ALGORITHM = "Ed25519"
-TYPE = "upload+jwt"
 LEEWAY = 30  # seconds
 MAX_LENGTH = 4096  # characters
+MAX_LIFE = 7 * 86400  # seconds
 _REMEMBERED = 256  # tokens that were found genuine; at most a megabyte
+
+Kind = TypeVar("Kind", Claims, NamesClaims)
 
 _COMPACT = re.compile(r"([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)\.([A-Za-z0-9_-]+)")
 
 
-class TokenVerifier:
-    """Verifies upload tokens of one issuer for one audience."""
+class TokenVerifier(Generic[Kind]):
+    """Verifies tokens of one kind and issuer for one audience."""
 
-    def __init__(self, keys: list[dict], issuer: str, audience: str):
+    def __init__(
+        self, keys: list[dict], issuer: str, audience: str, max_life: int = MAX_LIFE, kind: type[Kind] = Claims
+    ):
         """`keys` are public Ed25519 JWKs, each with its thumbprint as `kid`. Raises ValueError for any other, above all
-        for a private one.
+        for a private one. `audience`: that of upload tokens, from which that of another kind follows. `max_life`: seconds from `iat`
+        after which a token has expired, whatever its `exp` says.
         """
-        self._issuer, self._audience = issuer, audience
+        self._issuer, self._audience, self._max_life, self._kind = issuer, kind.audience(audience), max_life, kind
         self._keys = {}
         for jwk in keys:
             key = _public_key(jwk)
@@ -46,14 +54,16 @@ class TokenVerifier:
         self._genuine = lru_cache(maxsize=_REMEMBERED)(self._check)
 
     @classmethod
-    def from_file(cls, path: str | Path, issuer: str, audience: str) -> "TokenVerifier":
+    def from_file(
+        cls, path: str | Path, issuer: str, audience: str, max_life: int = MAX_LIFE, kind: type[Kind] = Claims
+    ) -> "TokenVerifier[Kind]":
         """Raises OSError or ValueError when the file is no JWK Set of public Ed25519 keys."""
         document = json.loads(Path(path).read_text())
         if not isinstance(document, dict) or not isinstance(document.get("keys"), list):
             raise ValueError("not a JWK Set")
-        return cls(document["keys"], issuer, audience)
+        return cls(document["keys"], issuer, audience, max_life, kind)
 
-    def verify(self, token: str, now: float | None = None) -> Claims:
+    def verify(self, token: str, now: float | None = None) -> Kind:
         """The claims of `token` at `now` (seconds since the epoch).
 
         Raises the TokenRefused of the first rule that fails, in the order of docs/token-format.md. `start_by` and the
@@ -67,7 +77,7 @@ class TokenVerifier:
             raise errors.TokenExpired
         return claims
 
-    def _check(self, token: str) -> Claims:
+    def _check(self, token: str) -> Kind:
         """All rules but those about the time."""
         if not token:
             raise errors.TokenMissing
@@ -82,18 +92,18 @@ class TokenVerifier:
         payload = _json(match[2])
         if not isinstance(signed.payload, bytes) or not isinstance(payload, dict):
             raise errors.TokenClaims
-        claims = Claims.parse(payload)
+        claims = self._kind.parse(payload)
         if payload["iss"] != self._issuer:
             raise errors.TokenIssuer
         if payload["aud"] != self._audience:
             raise errors.TokenAudience
-        return claims
+        return dataclasses.replace(claims, exp=min(claims.exp, claims.iat + self._max_life))
 
     def _key_for(self, header: object) -> OKPKey:
         # jwk, jku, x5u, x5c and crit are refused by refusing every header but these three.
         if not isinstance(header, dict) or not header.keys() <= {"alg", "typ", "kid"}:
             raise errors.TokenMalformed
-        if header.get("typ") != TYPE or header.get("alg") != ALGORITHM:
+        if header.get("typ") != self._kind.TYPE or header.get("alg") != ALGORITHM:
             raise errors.TokenType
         kid = header.get("kid")
         if not isinstance(kid, str) or kid not in self._keys:
@@ -107,7 +117,7 @@ def check_start_by(claims: Claims, now: float) -> None:
         raise errors.TokenStartBy
 
 
-def check_binding(claims: Claims, cookie: str) -> None:
+def check_binding(claims: Claims | NamesClaims, cookie: str) -> None:
     """A token with `cnf` speaks only beside the cookie that it names. Raises TokenBinding."""
     if claims.cookie_sha256 is None:
         return

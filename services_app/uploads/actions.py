@@ -5,7 +5,10 @@ Each change of state is one transaction, compares the generation, and brings its
 A request that lost its lease changes nothing: every update names the generation that it was given.
 """
 
+import contextlib
+import re
 import uuid
+from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -15,15 +18,23 @@ from django.utils import timezone
 
 from services_app.config import turns
 from services_app.ledger import record
+from services_app.ledger.models import Entry
+from services_app.receipts.issue import REMOVAL
 from services_app.store.paths import object_directory
 from services_app.tokens.claims import Claims
 
-from . import errors, policies
-from .models import Grant, Protocol, Upload
-from .ownership import leases
+from . import bounds, errors, policies, quotas
+from .models import Grant, Protocol, Unpacking, Upload
+from .ownership import leases, lines
 from .receipts import issuer
 from .states import NEXT, State
 from .wire.digests import Check
+
+# Of an Upload-Concat that tus.part_ids has read once.
+_PART = re.compile(r"(?<=[/ ;])([0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})(?=\s|\Z)")
+
+
+RESUMED_EVERY = timedelta(hours=1)
 
 
 class LeaseLost(Exception):
@@ -44,29 +55,38 @@ class NewUpload:
     concat: str = ""
 
 
-def create(claims: Claims, new: NewUpload, *, receiving: bool, makes_room: bool = False) -> tuple[Upload, list[uuid.UUID]]:
-    """Take a slot of the grant for one upload; with `receiving` the request goes on to send its first bytes.
+def create(claims: Claims, new: NewUpload, *, receiving: bool, bringing: int = 0) -> tuple[Upload, list[uuid.UUID]]:
+    """Take a slot of the grant for one upload; with `receiving` the request goes on to send its first bytes, `bringing` so many if
+    that is known.
 
     Rivals take turns; the UNIQUE constraint holds even if they did not. Where every slot is taken, the oldest upload that
-    waits gives way: its sender begins anew. While the new one may still be refused it only stands aside, unless it `makes_room`.
+    waits gives way: its sender begins anew. While the new one may still be refused it only stands aside.
     Returns the upload and the ids of those that gave way for good, whose staged bytes the caller discards.
-    Raises TokenStartBy, AlreadyCommitted, UploadInProgress or Busy; TooLarge where all parts of the grant would be.
+    Raises GrantRevoked, TokenStartBy, AlreadyCommitted, UploadInProgress, Busy or ShareTaken; TooLarge where all parts of the grant
+    would be; and as bounds.check and quotas.check.
     """
     now, digests = leases.now(), {check.kind: check.digest.hex() for check in new.digests}
     holding = {"state": State.RECEIVING, "generation": 1, "contender": 1, "owner": leases.owner()} if receiving else {}
     holding |= leases.held() if receiving else leases.let_go()
     try:
-        with transaction.atomic():
+        with lines.transaction_of(turns.Turn.PERSON, claims.sub):
+            quotas.take_turn(claims)
             turns.take(turns.Turn.GRANT, claims.jti)
+            policies.check_revoked(claims)  # again: from here on a revocation finds this upload
             slot, gave_way, supersedes = None, [], None
             if new.concat == "partial":
-                policies.check_parts(claims, new.length)
+                policies.check_parts(claims, bringing if new.length is None else new.length)
             else:
                 slot, gave_way = policies.slot_for(claims, settled=True)
-                if gave_way and receiving and not makes_room:
-                    supersedes = _aside(gave_way.pop())
-                for waiting in gave_way:
-                    abort(waiting, errors.Superseded.code)
+            bounds.check(claims, max(new.length or 0, bringing), gave_way)
+            size = (bringing or (0 if parts_of(new) else None)) if new.length is None else new.length
+            becomes = [*parts_of(new), *(waiting.id for waiting in gave_way)]
+            quotas.check(claims, size, objects=0 if new.concat == "partial" else 1, besides=becomes)
+            bounds.note_begun(claims)
+            if gave_way and receiving:
+                supersedes = _aside(gave_way.pop())
+            for waiting in gave_way:
+                abort(waiting, errors.Superseded.code)
             grant = _grant(claims)
             grant.first_used_at = grant.first_used_at or now
             grant.last_refusal = ""
@@ -78,6 +98,7 @@ def create(claims: Claims, new: NewUpload, *, receiving: bool, makes_room: bool 
                 protocol=new.protocol,
                 expires_at=now + idle_life(),
                 length=new.length,
+                spoken_for=bringing,
                 expected_sha256=digests.get("sha256", ""),
                 expected_sha512=digests.get("sha512", ""),
                 received_at=now,
@@ -96,9 +117,46 @@ def idle_life() -> timedelta:
     return timedelta(seconds=settings.UPLOAD_EXPIRY)
 
 
+def take_up(upload: Upload, number: int, room: Callable[[Upload], int] | None = None, **seen: int) -> bool:
+    """Begin to receive an upload that waits, as its request of this number, if it is still as it was `seen`; in the database and in
+    `upload`. `room`: how many bytes it may hold with what the request brings, asked in the person's turn; whatever it raises.
+    """
+    ours = {"state": State.RECEIVING, "contender": number, "generation": number, "owner": leases.owner(), **leases.held()}
+    seen = {**seen, "retrievals": upload.retrievals, "slot": upload.slot}
+    turn = lines.transaction_of(turns.Turn.PERSON, upload.grant.sub, has_place=True)
+    with turn if room is not None else contextlib.nullcontext():
+        ours["spoken_for"] = 0 if room is None else room(upload)
+        if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
+            return False
+        if room is not None and upload.problem:
+            _note_resumed(upload)
+    for name, value in ours.items():
+        setattr(upload, name, value)
+    return True
+
+
+def _note_resumed(upload: Upload) -> None:
+    """It was cut off, and goes on; again once an hour at most, so that a line that breaks all the time fills no ledger."""
+    of_it = Entry.objects.filter(upload_id=upload.id, event=record.RESUMED, at__gt=timezone.now() - RESUMED_EVERY)
+    if not of_it.exists():
+        note(record.RESUMED, upload, offset=upload.offset, code=upload.problem)
+
+
 def keep_lease(upload: Upload) -> None:
     """Make sure that the upload is ours still, and for a while. Raises LeaseLost."""
     _update(upload, **leases.held())
+
+
+def speak_for(upload: Upload, claims: Claims, size: int, *, ahead: int = 0) -> None:
+    """It is to hold `size` bytes, more than its request has spoken for; if there is room, so many `ahead`. Raises LeaseLost,
+    AppendTooLarge where there is no more room in its grant, or as policies.check_more.
+    """
+    with lines.transaction_of(turns.Turn.PERSON, upload.grant.sub, has_place=True):
+        most = policies.most_bytes(claims, upload)
+        if size > most:
+            raise errors.AppendTooLarge
+        holds = policies.check_more(claims, upload, size, ahead=min(ahead, most - size))
+        _update(upload, spoken_for=holds)
 
 
 def checkpoint(upload: Upload, **safe) -> None:
@@ -131,10 +189,20 @@ def wait(upload: Upload, *, problem: str = "", **safe) -> None:
         _supersede(upload)
 
 
-def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str) -> None:
-    """All bytes are durable in staging and agree with what was announced. Raises LeaseLost."""
+def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str, unpacks: bool = False) -> None:
+    """All bytes are durable in staging and agree with what was announced. `unpacks`: it is a folder, whose files are to lie beside it.
+    Raises LeaseLost.
+    """
     facts = {"size": size, "offset": size, "length": size, "sha256": sha256, "media_type": media_type}
-    _move(upload, State.COMMITTING, **facts)
+    with transaction.atomic() if unpacks else contextlib.nullcontext():
+        _move(upload, State.COMMITTING, **facts)
+        if unpacks:
+            Unpacking.objects.get_or_create(upload=upload, defaults=leases.let_go())
+
+
+def unpacking_of(upload: Upload) -> Unpacking | None:
+    """Whether its files lie beside it, or will; None where it stays as it is. Of most no question is asked: they are no archive."""
+    return getattr(upload, "unpacking", None) if upload.media_type == Unpacking.MEDIA_TYPE else None
 
 
 def complete(upload: Upload, name: str = "") -> None:
@@ -143,9 +211,20 @@ def complete(upload: Upload, name: str = "") -> None:
     """
     durable_at, safe_name = timezone.now(), name.rpartition("/")[2] or upload.safe_name
     with transaction.atomic():
-        _move(upload, State.COMMITTED, durable_at=durable_at, safe_name=safe_name, problem="")
+        _move(upload, State.COMMITTED, only_from=State.COMMITTING, durable_at=durable_at, safe_name=safe_name, problem="")
+        parts = Upload.objects.filter(id__in=parts_of(upload), grant_id=upload.grant_id, concat="partial", state=State.WAITING)
+        parts = list(parts.select_for_update().order_by("id"))  # rows before the ledger's turn, as everywhere
+        for part in parts:
+            with contextlib.suppress(LeaseLost):  # somebody looks at it at this moment, and it goes when it expires
+                _end(part, errors.Superseded.code)
         _supersede(upload)
-        facts = {"size": upload.size, "sha256": upload.sha256, "collection": upload.grant.collection}
+        quotas.note_stored(upload)
+        facts = {
+            "size": upload.size,
+            "sha256": upload.sha256,
+            "collection": upload.grant.collection,
+            "received_at": rfc3339(upload.received_at),  # its first byte, which has no entry of its own: beginning costs none
+        }
         entry = record.append("committed", upload_id=upload.id, grant_id=upload.grant_id, at=durable_at, facts=facts)
         upload.receipt = issuer().issue(
             {
@@ -165,23 +244,43 @@ def complete(upload: Upload, name: str = "") -> None:
         upload.save(update_fields=["receipt"])
 
 
-def abort(upload: Upload, code: str) -> None:
-    """Nothing of it is visible or will be; the grant is free again, for the one that stood aside first. Raises LeaseLost."""
+def abort(upload: Upload, code: str, **fields) -> None:
+    """Nothing of it is visible or will be; the grant is free again, for the one that stood aside first. `fields` change with the
+    state. Raises LeaseLost.
+    """
     slot = upload.slot
     with transaction.atomic():
-        _end(upload, code)
+        _end(upload, code, **fields)
         Grant.objects.filter(id=upload.grant_id).update(last_refusal=code)
-        if code == errors.NoSpace.code:
-            _supersede(upload)  # its sender began anew, and there is no room for both
-        elif aside := _stands_aside_for(upload):
+        if aside := _stands_aside_for(upload):
             Upload.objects.filter(id=aside.id, state=State.WAITING).update(slot=slot)
 
 
 def mark_deleted(upload: Upload) -> None:
-    """The object was removed over the internal API. The slot stays held: a grant is not renewed by a deletion."""
+    """The object was removed over the internal API. The slot stays held: a grant is not renewed by a deletion.
+
+    The entry carries a statement signed for its place in the chain, so that who can only write to the database cannot have one believed.
+    """
     with transaction.atomic():
         _move(upload, State.DELETED)
-        record.append("deleted", upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts={})
+        quotas.note_stored(upload, -1)
+        seq, head = record.head()
+        said = {"upload_id": str(upload.id), "grant": str(upload.grant_id), "after_seq": seq, "after_head": head}
+        note("deleted", upload, signed=issuer().issue(said, REMOVAL))
+
+
+def mark_restored(upload: Upload, name: str) -> None:
+    """The object is stored again under this name, as it was. Raises LeaseLost."""
+    with transaction.atomic():
+        _move(upload, State.COMMITTED, only_from=State.DELETED, safe_name=name)
+        quotas.note_stored(upload)
+        note(record.RESTORED, upload)
+
+
+def note(event: str, upload: Upload, **facts) -> None:
+    """An entry of the ledger about it."""
+    with transaction.atomic():
+        record.append(event, upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts=facts)
 
 
 def release(upload: Upload) -> None:
@@ -190,11 +289,19 @@ def release(upload: Upload) -> None:
 
 
 def note_refusal(claims: Claims, code: str) -> None:
-    """Remember why a request under a good token was refused, for a sender whose network swallowed the answer."""
-    with transaction.atomic():
-        grant = _grant(claims)
-        grant.last_refusal = code
-        grant.save(update_fields=["last_refusal"])
+    """Remember why a request under a good token was refused, for a sender whose network swallowed the answer; of what was never used
+    for so many of a person, so that questions alone fill no database.
+    """
+    if Grant.objects.filter(id=claims.jti).update(last_refusal=code):
+        return
+    with contextlib.suppress(errors.Busy, errors.ShareTaken), lines.transaction_of(turns.Turn.PERSON, claims.sub):
+        if Grant.objects.filter(sub=claims.sub, first_used_at=None).count() < bounds.REFUSED:
+            _grant(claims, last_refusal=code)
+
+
+def parts_of(upload: Upload | NewUpload) -> list[uuid.UUID]:
+    """The parts of which a final upload of a concatenation is made; none of any other."""
+    return [uuid.UUID(found) for found in _PART.findall(upload.concat)] if upload.concat.startswith("final;") else []
 
 
 def directory_of(upload: Upload) -> tuple[str, ...]:
@@ -212,13 +319,14 @@ def rfc3339(at: datetime) -> str:
     return at.isoformat(timespec="milliseconds").replace("+00:00", "Z")
 
 
-def _grant(claims: Claims) -> Grant:
+def _grant(claims: Claims, **more) -> Grant:
     grant, _ = Grant.objects.get_or_create(
         id=claims.jti,
         defaults={
             "sub": claims.sub,
             "collection": claims.collection,
             "expires_at": datetime.fromtimestamp(claims.exp, tz=timezone.get_current_timezone()),
+            **more,
         },
     )
     return grant
@@ -230,6 +338,12 @@ def _aside(waiting: Upload) -> uuid.UUID:
     if not same.update(slot=None):
         raise LeaseLost
     return waiting.id
+
+
+def displaces(upload: Upload) -> bool:
+    """Whether promised bytes of another one are given up once this one is accepted."""
+    aside = _stands_aside_for(upload)
+    return aside is not None and aside.offset > 0
 
 
 def _stands_aside_for(upload: Upload) -> Upload | None:
@@ -244,8 +358,9 @@ def _supersede(upload: Upload) -> None:
         _end(aside, errors.Superseded.code)
 
 
-def _end(upload: Upload, code: str) -> None:
-    _move(upload, State.ABORTED, slot=None, problem=code)
+def _end(upload: Upload, code: str, **fields) -> None:
+    said = {"metadata": ""} | ({"concat": ""} if upload.concat.startswith("final;") else {})  # the most of a row, and of no more use
+    _move(upload, State.ABORTED, slot=None, problem=code, **said, **fields)
     record.append("aborted", upload_id=upload.id, grant_id=upload.grant_id, at=timezone.now(), facts={"code": code})
 
 
@@ -258,9 +373,9 @@ def _update(upload: Upload, **fields) -> None:
         setattr(upload, name, value)
 
 
-def _move(upload: Upload, to: State, **fields) -> None:
+def _move(upload: Upload, to: State, *, only_from: State | None = None, **fields) -> None:
     """Change the state by the table and the generation, in the database and in `upload`. Raises LeaseLost."""
-    sources = [state for state, following in NEXT.items() if to in following]
+    sources = [state for state, following in NEXT.items() if to in following and only_from in (None, state)]
     ours = Upload.objects.filter(id=upload.id, generation=upload.generation, state__in=sources)
     if not ours.update(state=to, **fields):
         raise LeaseLost

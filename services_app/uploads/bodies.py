@@ -4,18 +4,19 @@ nginx has taken the token out of the URL and sends it as a Bearer token, so no p
 """
 
 import uuid
+from functools import partial
 
 from django.conf import settings
 from django.http import HttpResponse, JsonResponse
 
-from services_app.store.current import current_store
 from services_app.tokens.claims import Claims
 
 from . import actions, errors, policies, recover, render
 from .content import concat, ends
 from .content.receive import Append, receive
 from .models import Protocol, Upload
-from .ownership import leases, takeover, writers
+from .ownership import leases, takeover
+from .ownership.places import places
 from .protocols import ietf, tus, whole
 from .states import State
 from .tidy import tidying
@@ -34,15 +35,15 @@ def begin(request):
     _speak(request, claims)
     rest = itself.check(request.method, meta)
     if rest is not None:
-        recover.settle_stale_uploads_of(claims.jti)
+        recover.settle_stale_uploads_of(claims.jti, claims)
         upload = policies.upload_of_rest(claims, rest.length, rest.offset)
         request.upload_id = upload.id
         return _go_on(request, upload, claims, rest.offset, whole.rest(meta, upload), status=201)
-    new, append = _parsed(request)
-    makes_room = policies.may_upload(claims, new.length, part=new.concat == "partial")
-    unsettled = recover.settle_stale_uploads_of(claims.jti)
+    new, append = _parsed(request, claims)
+    policies.may_upload(claims, new.length, part=new.concat == "partial", final=new.concat.startswith("final;"))
+    unsettled = recover.settle_stale_uploads_of(claims.jti, claims)
     try:
-        upload = _begin(request, claims, new, append, makes_room)
+        upload = _begin(request, claims, new, append)
     except errors.UploadInProgress as exc:
         if unsettled:  # whose place it would have been
             raise unsettled[0] from exc
@@ -50,35 +51,32 @@ def begin(request):
     return _answer(request, upload, claims, status=201)
 
 
-def _begin(request, claims: Claims, new: actions.NewUpload, append: Append, makes_room: bool) -> Upload:
+def _begin(request, claims: Claims, new: actions.NewUpload, append: Append) -> Upload:
     size = _body_size(request.META)
     if new.concat.startswith("final;"):
         if size != 0:
             raise errors.RequestMalformed
         _compare_with_nothing(append)
-        upload = concat.create_final(claims, new, _base(request.META), makes_room)
+        upload = concat.create_final(claims, new, headers.base(request.META), itself.totals(request.META))
         request.upload_id = upload.id
         return upload
     if size != 0 and new.protocol == Protocol.TUS:
         tus.check_body_type(request.META)
     if (size or 0) > (policies.size_limit(claims) if new.length is None else new.length):
-        raise errors.TooLarge
-    receiving = size != 0 or append.final or new.length == 0 or append.is_held_back
-    upload, gave_way = actions.create(claims, new, receiving=receiving, makes_room=makes_room)
+        raise errors.TooLarge(policies.size_limit(claims))
+    is_whole = append.final or (append.by_length and new.length == 0)
+    receiving = size != 0 or is_whole or append.is_held_back
+    upload, gave_way = actions.create(claims, new, receiving=receiving, bringing=size or 0)
     request.upload_id = upload.id
     for waiting in gave_way:
-        with tidying(waiting):
-            current_store().discard(waiting)
+        ends.discard_aborted(waiting)
     if receiving:
         try:
             _receive(request, upload, claims, append)
-        except (errors.AppendTooLarge, errors.ChecksumDiffers, errors.NoSpace) as exc:
-            # Nobody was told where it is, so nobody could go on with it, and others need the space.
-            with tidying(upload.id):
-                ends.give_up(upload, exc.code)
-            raise
         finally:
-            ends.discard_superseded(upload)
+            ends.discard_ended(upload)
+        if upload.state == State.ABORTED:  # it brought nothing, and another one waits
+            raise errors.NothingCame
     return upload
 
 
@@ -93,9 +91,9 @@ def append(request, upload_id: uuid.UUID):
         _tell_limits(request, claims)
     else:
         _speak_tus(request)
-    itself.check(request.method, meta)
     upload = policies.own_upload(claims, upload_id)
     request.upload_id = upload.id
+    itself.check(request.method, meta)
     if upload.concat.startswith("final;"):
         raise errors.FinalUpload
     try:
@@ -103,12 +101,15 @@ def append(request, upload_id: uuid.UUID):
     except errors.Problem:
         _tell_expiry(request, upload, claims)
         raise
+    if upload.state == State.WAITING and upload.is_all(upload.offset):
+        recover.finish(upload, claims)
+        upload = policies.own_upload(claims, upload_id)
     size = _body_size(meta)
     if upload.state == State.COMMITTED and not upload.terminated:
         if offset != upload.offset:
             raise errors.WrongOffset(upload.offset, offset)
         if size == 0 and append.final == ietf.is_spoken(meta):
-            ietf.total_length(meta, offset)
+            itself.check_totals(meta, ietf.total_length(meta, offset), upload.offset)
             _compare_with_stored(upload, append)
             return _answer(request, upload, claims, status=204)  # the answer to its last append was lost
     return _go_on(request, upload, claims, offset, append, status=204)
@@ -116,12 +117,17 @@ def append(request, upload_id: uuid.UUID):
 
 def _go_on(request, upload: Upload, claims: Claims, offset: int, append: Append, *, status: int) -> HttpResponse:
     """Take this upload over and append to it, if it stands at `offset`."""
-    size = _body_size(request.META)
     if leases.has_expired(upload):
         recover.settle(upload)
-    # nginx's question counted those of every process a moment ago; here it is this process's threads that must suffice.
-    policies.may_append(upload, size, others=writers.others(upload.id))
-    upload = takeover.seize(upload, _retrievals(request.META))
+    # nginx's question counted the places of every process a moment ago.
+    with places.held(claims.sub, upload.id):
+        return _append(request, upload, claims, offset, append, status=status)
+
+
+def _append(request, upload: Upload, claims: Claims, offset: int, append: Append, *, status: int) -> HttpResponse:
+    size = _body_size(request.META)
+    policies.may_append(claims, upload, size, has_place=True)
+    upload = takeover.seize(upload, _retrievals(request.META), partial(policies.room_of, claims, size))
     try:
         if upload.offset != offset:
             raise errors.WrongOffset(upload.offset, offset)
@@ -151,20 +157,20 @@ def _speak(request, claims: Claims) -> None:
         _speak_tus(request)
 
 
-def _parsed(request) -> tuple[actions.NewUpload, Append]:
+def _parsed(request, claims: Claims) -> tuple[actions.NewUpload, Append]:
     meta = request.META
     if ietf.is_spoken(meta):
         asked = ietf.asked(meta)
         return ietf.new_upload(meta, asked), ietf.append(meta, asked, creating=True)
     if request.method == "PUT":
         asked = whole.asked(meta)
-        return whole.new_upload(meta, asked), whole.append(asked)
+        return whole.new_upload(meta, asked, claims.length), whole.append(meta, asked)
     if tus.is_spoken(meta):
         asked = tus.asked(meta)
         return tus.new_upload(meta, asked), tus.append(asked, creating=True)
     if tus.is_meant(meta):
         _speak_tus(request)
-    raise errors.RequestMalformed
+    raise errors.NoProtocol
 
 
 def _retrievals(meta: dict) -> int | None:
@@ -231,16 +237,22 @@ def _learn_length(request, upload: Upload, claims: Claims) -> None:
     """Take the length that this request brings, if it agrees with what is known. Raises a Problem."""
     if ietf.is_spoken(request.META):
         length = ietf.total_length(request.META, upload.offset)
+        if length is None and upload.length is None and ietf.completeness(request.META):
+            length = next(iter(itself.totals(request.META)), None)  # with this request it must be reached
         if length is not None and (upload.length not in (None, length) or length < upload.offset):
             raise errors.InconsistentLength
     elif request.method == "PUT":
         length = whole.learnt_length(request.META, upload)
     else:
         length = tus.learnt_length(request.META, upload)
+    if upload.concat != "partial":  # whose length is its own
+        itself.check_totals(request.META, length, upload.length)
     if length is not None and upload.length is None:
         policies.check_length(claims, length, part=upload.concat == "partial")
         if length > policies.most_bytes(claims, upload):
             raise errors.AppendTooLarge
+        if claims.quotas and length > upload.spoken_for:
+            actions.speak_for(upload, claims, length)  # counted before it is promised, as that of a creation
         upload.length = length  # saved together with the bytes that come with it
 
 
@@ -251,7 +263,7 @@ def _check_room(request, upload: Upload, claims: Claims, size: int | None) -> No
     if upload.length is not None and upload.offset + size > upload.length:
         raise errors.LengthExceeded if ietf.is_spoken(request.META) else errors.AppendTooLarge
     if upload.offset + size > policies.most_bytes(claims, upload):
-        raise errors.TooLarge
+        raise errors.TooLarge(policies.size_limit(claims))
 
 
 def _body_size(meta: dict) -> int | None:
@@ -271,13 +283,8 @@ def _answer(request, upload: Upload, claims: Claims, *, status: int) -> HttpResp
     if done:
         request.extra_headers["Repr-Digest"] = headers.digest_field(upload.sha256)
     if status == 201:
-        request.extra_headers["Location"] = f"{_base(meta)}/{upload.id}"
+        request.extra_headers["Location"] = f"{headers.base(meta)}/{upload.id}"
     return JsonResponse(render.one(upload), status=status) if done and status != 204 else HttpResponse(status=status)
-
-
-def _base(meta: dict) -> str:
-    """The URL below which the uploads of this token live, as their sender spells it."""
-    return meta.get("HTTP_X_UPLOAD_BASE", "/u")
 
 
 def pace() -> Pace:
@@ -286,5 +293,7 @@ def pace() -> Pace:
         idle_timeout=settings.UPLOAD_IDLE_TIMEOUT,
         min_rate=settings.UPLOAD_MIN_RATE,
         window=settings.UPLOAD_MIN_RATE_WINDOW,
+        scarce_rate=settings.UPLOAD_MIN_RATE_SCARCE,
+        is_scarce=lambda: places.are_scarce,
         deadline=settings.UPLOAD_DEADLINE,
     )

@@ -3,6 +3,7 @@
 Problem
 ├── Unauthorised            401  carries the code of a TokenRefused
 ├── RequestMalformed        400  request_malformed
+├── NoProtocol              400  request_malformed  (a POST of a whole file)
 ├── InconsistentLength      400  inconsistent_length
 ├── LengthNotReached        400  inconsistent_length  (what came is kept)
 ├── LengthExceeded          400  inconsistent_length  (the upload is over)
@@ -13,11 +14,16 @@ Problem
 ├── ChecksumDiffers         400  checksum_differs
 ├── TusChecksumDiffers      460  checksum_differs   (of Upload-Checksum)
 ├── BodyCutOff              400  body_cut_off
+├── NothingCame             400  body_cut_off       (and another one waits)
 ├── PartialBody             400  partial_body
+├── PartRepeated            400  part_repeated
+├── MetadataTooLarge        400  metadata_too_large
 ├── CollectionUnknown       403  collection_unknown
 ├── FinalUpload             403  final_upload
 ├── UploadNotYours          403  upload_not_yours
+├── GrantRevoked            403  grant_revoked
 ├── PeerForbidden           403  peer_forbidden
+├── TooManyTries            403  too_many_tries
 ├── NotFound                404  not_found
 ├── TrailingSlash           404  trailing_slash     (said by nginx)
 ├── UploadUnknown           404  upload_unknown
@@ -33,6 +39,7 @@ Problem
 ├── UploadGone              410  upload_gone
 ├── LengthRequired          411  length_required
 ├── VersionUnsupported      412  version_unsupported
+├── PreconditionFailed      412  precondition_failed
 ├── TooLarge                413  too_large
 ├── AppendTooLarge          413  too_large          (what was there before is kept)
 ├── TypeRefused             415  type_refused
@@ -40,21 +47,33 @@ Problem
 ├── EnvelopeRefused         415  envelope_refused
 ├── CodingRefused           415  coding_refused
 ├── LengthDiffers           422  length_differs
+├── GrantedLengthNotReached 422  length_differs  (what came is kept)
+├── FolderRefused           422  folder_refused
 ├── Unstorable              422  unstorable
 ├── UploadInProgress        423  upload_in_progress
 ├── SlowDown                429  slow_down          (said by nginx)
+├── TooManyUnfinished       429  too_many_unfinished
+├── TooMuchUnfinished       429  too_much_unfinished
+├── TooManyHere             429  too_many_unfinished_here
+├── TooMuchHere             429  too_much_unfinished_here
+├── TooManyUploads          429  too_many_uploads
+├── ShareTaken              429  share_taken
 ├── InternalError           500  internal_error
 ├── Busy                    503  busy
 ├── Draining                503  draining           (said by nginx while nothing answers behind it)
+├── WebBusy                 503  web_busy           (said by nginx while web_app is slow, and by web_app itself)
+├── NoAnswer                503  no_answer          (said by nginx while what answers behind it hangs)
 ├── StoreUnavailable        503  store_unavailable
 ├── DatabaseUnavailable     503  database_unavailable
-└── NoSpace                 507  no_space
+├── NoSpace                 507  no_space
+└── QuotaExceeded           507  quota_exceeded
 """
 
 import base64
 from http import HTTPStatus
 
 from services_app.store import errors as store_errors
+from services_app.tokens.claims import Quota
 from services_app.tokens.errors import TokenRefused
 
 from .states import State
@@ -100,9 +119,26 @@ class RequestMalformed(Problem):
     title, detail = "The request makes no sense", "A header is missing, malformed or contradicts another one."
 
 
+class NoProtocol(RequestMalformed):
+    detail = (
+        "POST begins an upload of tus or of the IETF draft, and this speaks neither. "
+        "A whole file is sent by PUT: curl -T FILE URL, without -X POST."
+    )
+
+
 class BodyCutOff(Problem):
     status, code = HTTPStatus.BAD_REQUEST, "body_cut_off"
     title, detail = "The file did not arrive whole", "The connection ended early. Go on where the upload stands, or send the file again."
+
+
+class NothingCame(BodyCutOff):
+    """A body without a byte, as of a pipe whose producer failed, does not take the place of bytes that were promised."""
+
+    title = "No byte came"
+    detail = (
+        "An upload waits under this token, and nothing takes its place. Go on with it: curl -C OFFSET -T FILE URL. "
+        "To store an empty file, give it up first: DELETE at its own URL."
+    )
 
 
 class PartialBody(Problem):
@@ -210,6 +246,18 @@ class TusChecksumDiffers(ChecksumDiffers):
     status, reason = 460, "Checksum Mismatch"
 
 
+class PartRepeated(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "part_repeated"
+    title = "A part is named twice"
+    detail = "Each part of a concatenation can be in it once. Send what repeats as a part of its own."
+
+
+class MetadataTooLarge(Problem):
+    status, code = HTTPStatus.BAD_REQUEST, "metadata_too_large"
+    title = "The metadata is too long"
+    detail = "Upload-Metadata may hold 8192 bytes here."
+
+
 class FinalUpload(Problem):
     status, code = HTTPStatus.FORBIDDEN, "final_upload"
     title, detail = "A concatenated upload takes no more bytes", "Append to its parts before they are put together."
@@ -225,9 +273,23 @@ class UploadNotYours(Problem):
     title, detail = "The token speaks for another upload", "Use the token that this upload was started with."
 
 
+class GrantRevoked(Problem):
+    """The token is genuine and in time, but web_app has taken its permission back (ADR 0028)."""
+
+    status, code = HTTPStatus.FORBIDDEN, "grant_revoked"
+    title = "The permission was taken back"
+    detail = "It ended before its time. What was stored before stays stored, with its receipt."
+
+
 class PeerForbidden(Problem):
     status, code = HTTPStatus.FORBIDDEN, "peer_forbidden"
     title, detail = "Not for this client", "The client certificate or the API key does not open this."
+
+
+class TooManyTries(Problem):
+    status, code = HTTPStatus.FORBIDDEN, "too_many_tries"
+    title = "Too many uploads were begun with this token"
+    detail = "Ask the web tier for a new upload token."
 
 
 class NotFound(Problem):
@@ -324,9 +386,22 @@ class VersionUnsupported(Problem):
     title, detail = "Another version of the protocol", "Tus-Version lists the versions that are spoken here."
 
 
+class PreconditionFailed(Problem):
+    status, code = HTTPStatus.PRECONDITION_FAILED, "precondition_failed"
+    title = "The condition does not hold"
+    detail = (
+        "If-Match or If names a version that is to be replaced, and nothing is ever replaced here. "
+        "Send the file without it: curl -T FILE URL."
+    )
+
+
 class TooLarge(Problem):
     status, code = HTTPStatus.REQUEST_ENTITY_TOO_LARGE, "too_large"
     title, detail = "The file is too large", "It is over the limit of its collection. Nothing was stored."
+
+    def __init__(self, limit: int | None = None):
+        """The most bytes that a file may have here, where that is the bound."""
+        self.members = {} if limit is None else {"limit": limit}
 
 
 class AppendTooLarge(TooLarge):
@@ -347,6 +422,27 @@ class TypeRefused(Problem):
 
     def document(self) -> dict:
         return super().document() | ({"detected": self.detected} if self.detected else {})
+
+
+class FolderRefused(Problem):
+    """An archive that says it is a folder (content/folder.py) and cannot be unpacked as one. What it holds is not named."""
+
+    status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "folder_refused"
+    title = "Not a folder that can be taken"
+    detail = "It says that it is a folder, and is not made as one. Nothing was stored."
+    _WHY = {
+        "form": "It is no plain tar (POSIX.1-2001, pax).",
+        "kind": "Something in it is neither a file nor a folder.",
+        "path": "A name in it leads out of the folder, is too long, or has something in it that not every system takes.",
+        "twice": "Two names in it are one, or would be where capitals are not told from small letters.",
+        "count": "It holds no file, or too many.",
+        "length": "Its members do not add up to its length.",
+    }
+
+    def __init__(self, reason: str | None = None):
+        """One of those above, where it is known."""
+        if reason is not None:
+            self.detail, self.members = f"{self._WHY[reason]} Nothing was stored.", {"reason": reason}
 
 
 class AppendTypeRefused(Problem):
@@ -377,11 +473,18 @@ class LengthDiffers(Problem):
     title, detail = "Not the announced length", "The token names another length than the request. Nothing was stored."
 
 
+class GrantedLengthNotReached(LengthDiffers):
+    """A chunked body ended before the length that the token names. What came is kept."""
+
+    detail = "The file is shorter than the token says. Go on where it stands, or send the whole file again."
+
+
 class Unstorable(Problem):
     status, code = HTTPStatus.UNPROCESSABLE_ENTITY, "unstorable"
     title, detail = (
         "The storage can never take this file",
-        "Its name, its size or its place is refused there. Nothing was stored. Tell the operator.",
+        "It is larger than a file may be there, or its collection lies where no stored file can get to. "
+        "Nothing was stored. Tell the operator.",
     )
 
 
@@ -393,6 +496,42 @@ class UploadInProgress(Problem):
 class SlowDown(Problem):
     status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "slow_down", 5
     title, detail = "Too many requests", "Wait a little and try again."
+
+
+class TooManyUnfinished(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "too_many_unfinished", 60
+    title = "Too many of your uploads are unfinished"
+    detail = "Complete or cancel some of them first."
+
+
+class TooMuchUnfinished(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "too_much_unfinished", 60
+    title = "Your unfinished uploads hold too much"
+    detail = "Complete or cancel some of them first."
+
+
+class TooManyHere(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "too_many_unfinished_here", 60
+    title = "Too many of your uploads to this collection are unfinished"
+    detail = "Complete or cancel some of them first."
+
+
+class TooMuchHere(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "too_much_unfinished_here", 60
+    title = "Your unfinished uploads to this collection hold too much"
+    detail = "Complete or cancel some of them first."
+
+
+class TooManyUploads(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "too_many_uploads", 3600
+    title = "Too many of your uploads were begun today"
+    detail = "Yours can start tomorrow, by the day of UTC."
+
+
+class ShareTaken(Problem):
+    status, code, retry_after = HTTPStatus.TOO_MANY_REQUESTS, "share_taken", 10
+    title = "Your share is in use"
+    detail = "One person may use only a part of what all share. Go on when another request of yours has ended."
 
 
 class InternalError(Problem):
@@ -408,6 +547,20 @@ class Busy(Problem):
 class Draining(Problem):
     status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "draining", 5
     title, detail = "The service is restarting", "Nothing is lost. Try again in a moment."
+
+
+class WebBusy(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "web_busy", 5
+    title = "The web application is busy"
+    detail = "It did not answer in time. Running uploads go on. Look what became of the request before you send it again."
+
+
+class NoAnswer(Problem):
+    status, code, retry_after = HTTPStatus.SERVICE_UNAVAILABLE, "no_answer", 30
+    title, detail = (
+        "The storage side does not answer",
+        "Try again later; ask for the upload's state before you send it again.",
+    )
 
 
 class StoreUnavailable(Problem):
@@ -428,7 +581,30 @@ class DatabaseUnavailable(Problem):
 
 class NoSpace(Problem):
     status, code = HTTPStatus.INSUFFICIENT_STORAGE, "no_space"
-    title, detail = "The storage is full", "Nothing was stored. Tell the operator."
+    title = "The storage is full"
+    detail = (
+        "There is no room for it now. An upload that waits under this token keeps its place: go on with it, or DELETE it first. "
+        "Else tell the operator, and try again later."
+    )
+
+    def __init__(self, left: int | None = None):
+        """Bytes for which this person would find room now, where that is known."""
+        self.members = {} if left is None else {"left": left}
+
+
+class QuotaExceeded(Problem):
+    """RFC 4918 section 11.5, and one that an operator has set: `limit` and what is `left` of it are bytes or objects."""
+
+    status, code = HTTPStatus.INSUFFICIENT_STORAGE, "quota_exceeded"
+    title = "More than the quota leaves room for"
+    detail = (
+        "What is stored and what is under way would be more than may be stored there. "
+        "Cancel what is unfinished and not needed, or ask the operator for more."
+    )
+
+    def __init__(self, quota: Quota | None = None, left: int = 0):
+        """Both, or neither where only the code is known any more."""
+        self.members = {} if quota is None else {"quota": quota.of, "unit": quota.unit, "limit": quota.limit, "left": left}
 
 
 _OF_STORE = (
@@ -450,7 +626,7 @@ def of_store(error: store_errors.StoreError) -> Problem:
     return next((problem() for kind, problem in _OF_STORE if isinstance(error, kind)), StoreUnavailable())
 
 
-_GIVEN_UP = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded)}
+_GIVEN_UP = {cls.code: cls for cls in (UploadExpired, UploadCancelled, Superseded, GrantRevoked)}
 
 
 def was_given_up(upload) -> bool:

@@ -17,6 +17,29 @@ class Grant(models.Model):
     expires_at = models.DateTimeField()
     last_refusal = models.CharField(max_length=32, blank=True)
 
+    class Meta:
+        indexes = [models.Index(fields=["sub"], condition=Q(first_used_at=None), name="grants_never_used")]
+
+
+class Person(models.Model):
+    """How many uploads somebody began on one day (bounds.py)."""
+
+    sub = models.CharField(max_length=64, primary_key=True)
+    day = models.DateField(help_text="the last on which one was begun, in UTC")
+    begun = models.PositiveIntegerField(default=0, help_text="so many, on that day")
+
+
+class Stored(models.Model):
+    """What a person has stored in a collection, counted with each commit and deletion (quotas.py)."""
+
+    collection = models.CharField(max_length=63)
+    sub = models.CharField(max_length=64, db_index=True)
+    objects_stored = models.PositiveBigIntegerField(default=0)
+    bytes_stored = models.PositiveBigIntegerField(default=0)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["collection", "sub"], name="one_count_each")]
+
 
 class Protocol(models.TextChoices):
     """Which protocol an upload speaks; it is stored with it, and no other may go on with it but a plain question."""
@@ -55,6 +78,9 @@ class Upload(models.Model):
 
     # What is safe: `offset` bytes are durable in staging and make this digest. It never goes down.
     offset = models.PositiveBigIntegerField(default=0)
+    spoken_for = models.PositiveBigIntegerField(
+        default=0, help_text="bytes that it may hold with what its request brings; while that runs"
+    )
     digest_state = models.BinaryField(null=True)
     sha512_state = models.BinaryField(null=True, help_text="the same, where a SHA-512 was announced")
     length = models.PositiveBigIntegerField(null=True, help_text="declared bytes, once known")
@@ -64,7 +90,7 @@ class Upload(models.Model):
     expires_at = models.DateTimeField(help_text="idle end; every append moves it")
     safe_name = models.CharField(max_length=255)
     metadata = models.TextField(blank=True, help_text="tus: Upload-Metadata as sent")
-    concat = models.TextField(blank=True, help_text="tus: Upload-Concat as sent")
+    concat = models.TextField(blank=True, help_text="tus: Upload-Concat, without the token of its URLs")
 
     # Known from `committing` on; the type as soon as enough bytes are there.
     media_type = models.CharField(max_length=192, blank=True)
@@ -73,6 +99,9 @@ class Upload(models.Model):
     # Known from `committed` on.
     durable_at = models.DateTimeField(null=True)
     receipt = models.TextField(blank=True)
+    verdict = models.CharField(
+        max_length=11, blank=True, default="", db_default="", help_text="released or quarantined, once that is known (verdicts.py)"
+    )
     terminated = models.BooleanField(default=False, help_text="its sender wants to hear no more of it")
     # Why it was aborted, or why its last request ended early.
     problem = models.CharField(max_length=32, blank=True)
@@ -87,9 +116,43 @@ class Upload(models.Model):
         indexes = [
             models.Index(fields=["state", "lease_until"], name="running_uploads"),
             models.Index(fields=["owner", "state"], name="uploads_of_a_process"),
+            models.Index(fields=["grant", "id"], condition=Q(durable_at=None), name="newest_not_stored"),
+            models.Index(fields=["id"], condition=Q(verdict="quarantined"), name="quarantined_uploads"),
         ]
 
     @property
     def stands_aside(self) -> bool:
         """Whether it waits for what becomes of a newer one, and nobody may go on with it meanwhile."""
         return self.state == State.WAITING and self.slot is None and self.concat != "partial"
+
+    @property
+    def held(self) -> int:
+        """Bytes that are safe, or that the request that runs has spoken for."""
+        return max(self.offset, self.spoken_for) if self.state == State.RECEIVING else self.offset
+
+    def is_all(self, size: int, *, by_length: bool = False) -> bool:
+        """Whether nothing but the commit is missing once it holds `size` bytes. An upload of the draft is complete when its sender
+        says so, unless a request goes `by_length`; a part of a concatenation waits for the others.
+        """
+        return size == self.length and self.concat != "partial" and (by_length or self.protocol != Protocol.IETF)
+
+
+class Unpacking(models.Model):
+    """The archive of a folder whose files are to lie beside it, or do (unpack.py). Made with the commit of its upload."""
+
+    MEDIA_TYPE = "application/x-tar"  # of each: nobody looks for one behind another type
+    PASSING = ("", "no_space", "store_unavailable")  # faults with which it is tried again, and needs room
+
+    upload = models.OneToOneField(Upload, on_delete=models.CASCADE, primary_key=True, related_name="unpacking")
+    done_at = models.DateTimeField(null=True)
+    files = models.PositiveIntegerField(null=True, help_text="so many, known when it is done")
+    fault = models.CharField(max_length=32, blank=True, help_text="why the last try did not come to its end")
+
+    # Who is at it: as of an upload (leases.py).
+    owner = models.CharField(max_length=120, blank=True)
+    lease_until = models.DateTimeField()
+    lease_boot = models.CharField(max_length=36, blank=True)
+    lease_uptime = models.FloatField(default=0)
+
+    class Meta:
+        indexes = [models.Index(fields=["upload"], condition=Q(done_at=None), name="to_be_unpacked")]

@@ -2,16 +2,23 @@
 
 receiving   → waiting, at the last checkpoint; aborted, when staging holds less than that
 committing  → committed, when the object stands under its final name, or its staged bytes are whole and can be published
-            → aborted when they are lost, or the store will never take it; left where something else has that name
+            → aborted when they are lost; left where something else has that name
 waiting     → aborted, when its sender has not come back in time
+            → committed, when all its bytes are there: nobody would come back for more. What its token asks for must be known for that
 """
 
 import contextlib
+import io
 import logging
+import math
 import threading
+import time
 import uuid
+from collections.abc import Callable
+from functools import partial
 
 from django.db import connection
+from django.db.models import F
 
 from services_app.store.current import current_store
 from services_app.store.errors import (
@@ -20,15 +27,18 @@ from services_app.store.errors import (
     StagedBytesLost,
     StoreError,
     StoreUncertain,
-    Unstorable,
 )
+from services_app.tokens.claims import Claims
 
-from . import actions, errors, outage
+from . import actions, errors, filled, outage
 from .content import ends, manifest
+from .content.receive import Append, receive
 from .models import Upload
 from .ownership import leases, writers
 from .states import RUNNING, State
 from .tidy import tidying
+from .wire.body import RequestBody
+from .wire.pace import Pace
 
 log = logging.getLogger("sluice.recover")
 
@@ -37,22 +47,66 @@ log = logging.getLogger("sluice.recover")
 _AT_ONCE = 8 << 20  # bytes
 _PROMPTLY = 0.3  # seconds
 
+TOLD_EVERY = 60.0  # seconds
+_told: dict[uuid.UUID, float] = {}  # by the monotonic clock
+_telling = threading.Lock()
 
-def settle_stale_uploads_of(grant_id: uuid.UUID) -> list[errors.Problem]:
-    """Settle what nobody holds any more under this grant, so that the next request finds the truth.
+_NOBODY_SENDS = Pace(idle_timeout=math.inf, min_rate=0, window=math.inf, deadline=math.inf)
+
+
+def settle_stale_uploads_of(grant_id: uuid.UUID, claims: Claims | None = None) -> list[errors.Problem]:
+    """Settle what nobody holds any more under this grant, so that the next request finds the truth; with its `claims` also commit
+    what waits with all its bytes.
 
     Each by itself; returns why some of them could not be, which is logged. Raises what the database raises.
     """
-    failures = []
-    for upload in stale_uploads(grant_id=grant_id):
-        try:
-            settle(upload)
-        except Exception as exc:
-            if outage.is_of_the_database(exc):
-                raise
-            log.error("not settled", extra={"upload_id": upload.id}, exc_info=True)
-            failures.append(exc if isinstance(exc, errors.Problem) else errors.InternalError())
-    return failures
+    failures = [_failure(settle, upload) for upload in stale_uploads(grant_id=grant_id)]
+    if claims is not None:
+        failures += [_failure(partial(finish, claims=claims), upload) for upload in _all_there(grant_id)]
+    return [failure for failure in failures if failure is not None]
+
+
+def _failure(step: Callable[[Upload], object], upload: Upload) -> errors.Problem | None:
+    try:
+        step(upload)
+        return None
+    except Exception as exc:
+        if outage.is_of_the_database(exc):
+            raise
+        _tell(logging.ERROR, upload)
+        return exc if isinstance(exc, errors.Problem) else errors.InternalError()
+
+
+def _tell(level: int, upload: Upload) -> None:
+    """Log what is being handled; of one upload once in a while, for its sender may ask every second."""
+    now = time.monotonic()
+    with _telling:
+        for told in [upload_id for upload_id, at in _told.items() if now - at >= TOLD_EVERY]:
+            del _told[told]
+        if upload.id in _told:
+            return
+        _told[upload.id] = now
+    log.log(level, "not settled", extra={"upload_id": upload.id}, exc_info=True)
+
+
+def _all_there(grant_id: uuid.UUID) -> list[Upload]:
+    uploads = Upload.objects.select_related("grant").filter(grant_id=grant_id, state=State.WAITING, offset=F("length"))
+    return [upload for upload in uploads if upload.is_all(upload.offset)]
+
+
+def finish(upload: Upload, claims: Claims) -> None:
+    """Commit an upload that waits with all its bytes, or end it if they are not what was announced. Leaves it to somebody who was
+    quicker, and where it stands aside. Raises a Problem that may pass, such as StoreUnavailable.
+    """
+    if upload.stands_aside or not actions.take_up(upload, upload.contender + 1, contender=upload.contender, generation=upload.generation):
+        return
+    try:
+        receive(upload, RequestBody({"wsgi.input": io.BytesIO()}, 0, _NOBODY_SENDS), claims, Append(final=True))
+    except errors.Problem:
+        if upload.state != State.ABORTED:
+            raise
+    finally:
+        ends.discard_ended(upload)
 
 
 def stale_uploads(**of) -> list[Upload]:
@@ -75,7 +129,7 @@ def settle(upload: Upload, *, patiently: bool = False) -> State | None:
         elif upload.state == State.WAITING:
             actions.abort(upload, errors.UploadExpired.code)
             with tidying(upload.id):
-                current_store().discard(upload.id)
+                ends.discard(upload)
         else:
             _settle_commit(upload, patiently=patiently)
     except actions.LeaseLost:
@@ -110,8 +164,6 @@ def _settle_commit(upload: Upload, *, cancelled: bool = False, patiently: bool =
     with _released_if_it_fails(upload), writers.writing(upload):
         try:
             name = None if cancelled and _withdrawn(upload) else _published(upload, patiently)
-        except Unstorable:
-            name, otherwise = None if _withdrawn(upload) else _published(upload, patiently), errors.Unstorable
         except ObjectExists:
             # Who takes it away cures that, so what was acknowledged is kept; unless its sender wants no more of it.
             if not cancelled:
@@ -122,9 +174,10 @@ def _settle_commit(upload: Upload, *, cancelled: bool = False, patiently: bool =
         else:
             actions.complete(upload, name)
         with tidying(upload.id):
-            current_store().discard(upload.id)
+            ends.discard(upload)  # what it holds by now stays
+        ends.discard_ended(upload)
         if name is not None:
-            manifest.write(upload)
+            manifest.write_afterwards(upload)
 
 
 def _settle_request(upload: Upload, patiently: bool) -> None:
@@ -168,14 +221,19 @@ def _in_a_thread(upload: Upload) -> None:
     def bring_back():
         try:
             _bring_back(upload, may_wake_up=True)
-        except Exception as exc:  # told to who still waits, and logged: whoever asks next tries again
-            log.warning("not settled", extra={"upload_id": upload.id}, exc_info=True)
+        except Exception as exc:  # noqa: BLE001  told to who still waits, and logged: whoever asks next tries again
+            _tell(logging.WARNING, upload)
             faults.append(exc)
         finally:
             connection.close()
 
     thread = threading.Thread(target=bring_back, name="sluice-carry", daemon=True)
-    thread.start()
+    try:
+        thread.start()
+    except RuntimeError as exc:  # no more threads
+        with tidying(upload.id):
+            actions.release(upload)
+        raise errors.Busy from exc
     thread.join(_PROMPTLY)
     if faults:
         raise faults[0]
@@ -215,7 +273,7 @@ def _published(upload: Upload, patiently: bool) -> str | None:
     """
     store, place = current_store(), (actions.directory_of(upload), upload.safe_name)
     try:
-        return store.publish(upload.id, *place, upload.size)
+        return store.publish(upload.id, *place, upload.size, is_new=partial(filled.month_is_new, upload))
     except (ObjectUnknown, StagedBytesLost):
         return None
     except ObjectExists:

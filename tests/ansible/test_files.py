@@ -11,8 +11,8 @@ ROLES = sorted(path for path in (ANSIBLE / "roles").iterdir())
 
 
 def test_every_role_is_used():
-    used = re.findall(r"- role: (\w+)", (ANSIBLE / "site.yml").read_text())
-    assert sorted(used) == [role.name for role in ROLES]
+    playbooks = "".join(path.read_text() for path in ANSIBLE.glob("*.yml"))
+    assert set(re.findall(r"(?:- role|  name): (\w+)$", playbooks, re.MULTILINE)) >= {role.name for role in ROLES}
 
 
 @pytest.mark.parametrize("role", ROLES, ids=lambda role: role.name)
@@ -54,3 +54,11 @@ def test_the_variables_of_the_compose_file_are_documented_with_their_defaults():
     used = set(re.findall(r"\$\{(\w+):-([^}]*)\}", (ROOT / "docker-compose.yml").read_text()))
     section = (ROOT / ".env.example").read_text().split("# == docker-compose.yml ==")[1]
     assert used == set(re.findall(r"^#(\w+)=(.*)$", section, re.MULTILINE))
+
+
+def test_the_rendered_site_conf_says_what_the_example_says():
+    """But for names, addresses and where certificates lie."""
+    place = re.compile(r"192\.0\.2\.|pki/|example\.org|^#|^$")
+    lines = [line.split(" #")[0].strip() for line in (ROOT / "nginx/site.example.conf").read_text().splitlines()]
+    rendered = {line.strip() for line in (ANSIBLE / "roles/nginx/templates/site.conf.j2").read_text().splitlines()}
+    assert [line for line in lines if not place.search(line) and line not in rendered] == []

@@ -10,7 +10,9 @@ ROUNDS = 3
 # Those of tests/bench/targets, which cannot be asked before that environment is there.
 NAMES = (
     *("sluice", "sluice-resumed", "sluice-appends-8", "sluice-appends-32", "sluice-appends-64"),
-    *("sluice-1gbit", "sluice-appends-32-1gbit", "sluice-appends-64-1gbit", "inhouse", "dav", "copyparty", "tuspyserver"),
+    *("sluice-1gbit", "sluice-appends-32-1gbit", "sluice-appends-64-1gbit"),
+    *("sluice-slow-disk", "sluice-slow-disk-64", "dav-durable-slow-disk"),
+    *("inhouse", "dav", "dav-durable", "copyparty", "tuspyserver"),
 )
 
 

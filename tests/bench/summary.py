@@ -12,6 +12,8 @@ TAIL_LIMIT = 0.050  # seconds
 TAIL_TIMES_SHORTER = 20
 WALL_LIMIT = 1.3  # times the floor in C
 APPENDS_LIMIT = 1.1  # times one PUT
+DURABLE_LIMIT = 1.05  # times the floor in C that syncs too
+TAIL_GROWTH_LIMIT = 1.25  # times the tail of 64 MiB, on a slow disk
 GROWTH_LIMIT = 8 * MIB
 # Log lines are counted in whole pages; a body byte would come with the other 342 million.
 WEB_WRITTEN_LIMIT = 64 * 1024
@@ -81,6 +83,7 @@ def _worst(peaks: Iterable[dict[str, int]]) -> dict[str, int]:
 def aims(lines: dict[str, Line], runs: Sequence[Run], growth: Growth | None) -> list[Aim]:
     """The aims; medians of one and the same run of the bench are compared, never numbers of two days."""
     sluice, inhouse, dav = (lines.get(name) for name in ("sluice", "inhouse", "dav"))
+    slow = lines.get("sluice-slow-disk")
     return [
         _tail(sluice),
         _tail_against(sluice, inhouse),
@@ -90,6 +93,9 @@ def aims(lines: dict[str, Line], runs: Sequence[Run], growth: Growth | None) -> 
             for line, words in (("", ""), ("-1gbit", " at 1 Gbit/s"))
             for mib in (32, 64)
         ),
+        _durable_against(sluice, lines.get("dav-durable"), ""),
+        _durable_against(slow, lines.get("dav-durable-slow-disk"), " on a slow disk"),
+        _tail_of_more(slow, lines.get("sluice-slow-disk-64")),
         _growth(growth),
         _nothing_written([run for run in runs if run.target == "sluice" and not run.error]),
     ]
@@ -132,6 +138,22 @@ def _appends_against(mib: int, appends: Line | None, sluice: Line | None, line: 
         return Aim(text, "", None)
     times = appends.wall / sluice.wall
     return Aim(text, f"{times:.2f} × ({appends.wall:.2f} s against {sluice.wall:.2f} s)", times <= APPENDS_LIMIT)
+
+
+def _durable_against(sluice: Line | None, dav: Line | None, where: str) -> Aim:
+    text = f"wall{where} ≤ {DURABLE_LIMIT} × the floor in C that syncs too (dav-durable)"
+    if sluice is None or dav is None:
+        return Aim(text, "", None)
+    times = sluice.wall / dav.wall
+    return Aim(text, f"{times:.2f} × ({sluice.wall:.2f} s against {dav.wall:.2f} s)", times <= DURABLE_LIMIT)
+
+
+def _tail_of_more(slow: Line | None, small: Line | None) -> Aim:
+    text = f"tail on a slow disk ≤ {TAIL_GROWTH_LIMIT} × that of 64 MiB there"
+    if slow is None or small is None:
+        return Aim(text, "", None)
+    times = slow.tail / small.tail
+    return Aim(text, f"{times:.2f} × ({slow.tail * 1000:.0f} ms against {small.tail * 1000:.0f} ms)", times <= TAIL_GROWTH_LIMIT)
 
 
 def _growth(growth: Growth | None) -> Aim:

@@ -95,7 +95,8 @@ def own_context(playwright_driver, chromium, own_stack, own_session_line) -> Ite
 
 
 @pytest.fixture
-def own_page(own_context, own_line) -> Iterator[Page]:
+def own_page(own_context, own_stack, own_line) -> Iterator[Page]:
+    give_up_all(own_stack)
     page = own_context.new_page()
     faults = watch_for_faults(page)
     yield page
@@ -147,7 +148,8 @@ def signed_in(browser, stack, collections) -> dict:
 
 
 @pytest.fixture
-def context(browser, signed_in) -> Iterator[BrowserContext]:
+def context(browser, signed_in, stack) -> Iterator[BrowserContext]:
+    give_up_all(stack)
     with browser.new_context(storage_state=signed_in, viewport={"width": 1280, "height": 900}, **READER) as context:
         yield context
 
@@ -193,16 +195,17 @@ def big_file() -> tuple[Path, str]:
     return path, digest.hexdigest()
 
 
-def an_archive() -> bytes:
+def an_archive(of: str = "") -> bytes:
+    """Another one in each test, for the page asks about what was sent before."""
     whole = io.BytesIO()
     with zipfile.ZipFile(whole, "w") as archive:
-        archive.writestr("report.csv", "site;value\n4;1\n")
+        archive.writestr("report.csv", f"site;value\n4;{of} {os.environ['PYTEST_CURRENT_TEST']}\n")
     return whole.getvalue()
 
 
-def small(name: str, content: bytes = an_archive()) -> dict:
+def small(name: str, content: bytes | None = None) -> dict:
     """A file for the chooser that is on no disk."""
-    return {"name": name, "mimeType": "application/octet-stream", "buffer": content}
+    return {"name": name, "mimeType": "application/octet-stream", "buffer": an_archive(name) if content is None else content}
 
 
 @pytest.fixture
@@ -210,7 +213,7 @@ def varied(tmp_path) -> Callable[..., Path]:
     """Makes a file of that name and size, no two MiB alike, so that a piece in the wrong place or sent twice is seen."""
 
     def make(name: str, size: int, seed: int = 1) -> Path:
-        path, block = tmp_path / name, random.Random(seed).randbytes(1 << 20)
+        path, block = tmp_path / name, random.Random(f"{tmp_path} {seed}").randbytes(1 << 20)
         with path.open("wb") as file:
             for number in range(-(-size // (1 << 20))):
                 file.write((ZIP + number.to_bytes(4, "big") + block)[: min(1 << 20, size - (number << 20))])
@@ -226,7 +229,7 @@ def sized(tmp_path) -> Callable[[str, int], Path]:
     def make(name: str, size: int) -> Path:
         path = tmp_path / name
         with path.open("wb") as file:
-            file.write(ZIP)
+            file.write(ZIP + str(path).encode())
             file.truncate(size)
         return path
 
@@ -243,6 +246,14 @@ def own(own_page, own_stack, own_line) -> Iterator[UploadPage]:
     own_line.restore()
     own_page.unroute_all(behavior="ignoreErrors")
     forget_all(uploads)
+
+
+def give_up_all(stack) -> None:
+    """What earlier tests left unfinished is their person's wherever they sign in; now nothing is."""
+    client = Client(stack.edge_port, stack.keys.edge_ca, stack.api_key)
+    for grant in client.call("GET", "/api/v1/uploads?limit=100").json()["uploads"]:
+        if grant["state"] == "issued":
+            client.call("DELETE", f"/api/v1/uploads/{grant['id']}")
 
 
 def forget_all(uploads: UploadPage) -> None:

@@ -50,7 +50,8 @@ LOW_CONTRAST = """
 
 # Things to press that are smaller than 44 pixels one way, or that have no name.
 SMALL_TARGETS = """
-() => [...document.querySelectorAll('button, a, label.choice, summary, input:not([type=hidden], [type=radio], [type=file])')]
+() => [...document.querySelectorAll('button, a, label:has(> input), summary, input:not([type=hidden], [type=file])')]
+  .filter((each) => !(each.matches('[type=radio], [type=checkbox]') && each.closest('label')))
   .filter((each) => each.checkVisibility() && !each.matches('.skip, .visually-hidden'))
   .filter((each) => each.getBoundingClientRect().height < 44 || each.getBoundingClientRect().width < 44)
   .map((each) => each.outerHTML)
@@ -139,7 +140,11 @@ def test_the_question_about_empty_files_holds_to_the_same(uploads):
     page.keyboard.press("Escape")
 
 
-@pytest.mark.parametrize("path", ["/uploads/", "/no-such-page", "/accounts/login/", "/signed-in/"])
+OTHER_PAGES = ["/uploads/", "/no-such-page", "/accounts/login/", "/signed-in/", "/verify/", "/keys/", "/accounts/password/"]
+OTHER_PAGES += ["/accounts/sessions/", "/accounts/forgotten/", "/accounts/new-password/"]
+
+
+@pytest.mark.parametrize("path", OTHER_PAGES)
 def test_the_other_pages_hold_to_the_same(page: Page, stack, path):
     for scheme in ("light", "dark"):
         page.emulate_media(color_scheme=scheme, reduced_motion="reduce")
@@ -165,6 +170,7 @@ def test_the_whole_way_by_keyboard(uploads, tmp_path):
         page.get_by_role("link", name="Sluice"),
         page.get_by_role("link", name="Upload", exact=True),
         page.get_by_role("link", name="Your uploads"),
+        page.get_by_role("link", name="Admin"),
         page.get_by_role("button", name="Sign out"),
         page.locator("input[name=collection]").first,
         page.locator("#file-input"),
@@ -187,11 +193,15 @@ def test_the_whole_way_by_keyboard(uploads, tmp_path):
     row = uploads.row(file.name)
     row.expect_stored()
     stops = [
+        page.locator("#folder-input"),
         page.get_by_role("button", name="Clear finished"),
-        row.button("Copy digest"),
+        page.get_by_label("Keep this screen awake"),
+        page.get_by_label("Show a notice when all is done"),
+        row.button("Details"),
         row.element.get_by_role("link", name="Download receipt"),
         row.button("Remove"),
     ]
+    expect(stops[1]).to_be_visible()  # it comes with the next look at all rows
     for stop in stops:
         press("Tab")
         expect(stop).to_be_focused()

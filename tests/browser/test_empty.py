@@ -59,6 +59,28 @@ def test_a_batch_is_asked_about_once_and_the_others_of_it_are_sent(uploads):
     expect(uploads.page.locator("#notice")).to_have_text("a.dat, b.dat, c.dat, d.dat, e.dat and 2 more are empty and were left out.")
 
 
+def test_what_was_left_out_is_noted_of_every_batch_until_it_is_sent(uploads):
+    notice = uploads.page.locator("#notice")
+    for name in ("first.dat", "second.dat"):
+        uploads.upload("demo", small(name, b""))
+        uploads.question_about_empty().get_by_role("button", name="Leave it out").click()
+    expect(notice).to_have_text("first.dat and second.dat are empty and were left out.")
+    uploads.add(small("first.dat", b"its content has come"))
+    uploads.row("first.dat").expect_stored()
+    expect(notice).to_have_text("second.dat is empty and was left out.")
+    uploads.upload("archives", small("third.dat", b""))
+    expect(notice).to_contain_text("second.dat is empty and was left out. third.dat is empty and was left out: this collection takes")
+
+
+def test_of_several_files_that_are_there_already_each_is_named(uploads, tmp_path):
+    files = [tmp_path / name for name in ("a.zip", "b.zip")]
+    for file in files:
+        file.write_bytes(b"content of " + file.name.encode())
+    for _ in range(2):
+        uploads.add(*files)
+    expect(uploads.page.locator("#notice")).to_have_text("a.zip is chosen already. b.zip is chosen already.")
+
+
 def test_all_of_a_batch_are_called_all(uploads):
     uploads.upload("demo", *(small(name, b"") for name in ("a.dat", "b.dat")))
     expect(uploads.page.get_by_role("dialog", name="All 2 files are empty. Send them?")).to_be_visible()

@@ -84,7 +84,7 @@ def test_pausing_frees_the_line_and_resuming_goes_on(under_way, line, stack):
 
 def test_cancelling_stores_nothing_and_gives_the_permission_back(under_way, stack, context):
     # Other tests leave uploads that wait for their senders, so what counts is that one of the staged files goes.
-    staged = lambda: {entry.name for entry in (stack.nas / "staging").iterdir()}  # noqa: E731
+    staged = lambda: {entry.name for entry in stack.staged()}  # noqa: E731
     before, staged_before = objects(stack), staged()
     under_way.cancel()
     under_way.expect_state("cancelled")

@@ -3,16 +3,27 @@
 import pytest
 from playwright.sync_api import expect
 
-from tests.browser.conftest import READER, sign_in, small, watch_for_faults
+from tests.browser.conftest import BIG, READER, give_up_all, sign_in, small, watch_for_faults
 from tests.browser.upload_page import UploadPage
 
 MIB = 1 << 20
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": {"width": 390, "height": 844}}
 
+OTHERS = {
+    "/accounts/password/": "password",
+    "/accounts/sessions/": "sessions",
+    "/accounts/forgotten/": "forgotten",
+    "/accounts/new-password/": "new-password",
+    "/keys/": "keys",
+    "/verify/": "verify",
+    "/admin/accounts/user/": "admin-people",
+}
+
 
 @pytest.mark.parametrize("size", SIZES)
 @pytest.mark.parametrize("scheme", ["light", "dark"])
-def test_every_page_is_photographed(browser, stack, collections, line, sized, big_file, screenshots, scheme, size):
+def test_every_page_is_photographed(browser, stack, collections, line, sized, screenshots, scheme, size):
+    give_up_all(stack)
     options = {"viewport": SIZES[size], "color_scheme": scheme, "has_touch": size == "phone", **READER}
     with browser.new_context(**options) as context:
         page = context.new_page()
@@ -30,8 +41,9 @@ def test_every_page_is_photographed(browser, stack, collections, line, sized, bi
         photograph("empty")
 
         line.rate = 60 * MIB
-        uploads.upload("archives", big_file[0])
-        row = uploads.row(big_file[0].name)
+        file = sized("series of site 4.zip", BIG)
+        uploads.upload("archives", file)
+        row = uploads.row(file.name)
         uploads.add(small("notes.txt", b"plain text, not an archive"))
         uploads.row("notes.txt").expect_refused("type_refused")
         row.part("pace").filter(has_text="left").wait_for()
@@ -66,4 +78,7 @@ def test_every_page_is_photographed(browser, stack, collections, line, sized, bi
         photograph("history")
         page.goto(stack.url + "/no-such-page")
         photograph("not-found")
+        for path, name in OTHERS.items():
+            page.goto(stack.url + path)
+            photograph(name)
         assert not faults

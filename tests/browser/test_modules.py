@@ -4,8 +4,13 @@ import re
 from pathlib import Path
 
 import pytest
+from django.conf import settings
 
 from tests.conftest import STATE
+
+if not settings.configured:
+    settings.configure(USE_I18N=False)  # Django's formats and texts, in English, are all that is used of it here
+
 from web_app.pages.templatetags.readable import readable_size, readable_type, readable_types
 
 ROOT = STATE.parent
@@ -70,6 +75,22 @@ def test_a_refusal_says_what_the_file_was_taken_for_in_the_same_words(page, stac
     )
 
 
+def test_what_is_too_much_and_what_there_may_be_never_read_the_same(run):
+    quota = {"quota": "collection", "unit": "bytes", "limit": 4 << 20, "left": (2 << 20) - 100}
+    asked = [[quota, (2 << 20) + 5], [quota, 3 << 20], [quota | {"left": None}, 2 << 20]]
+    told = run("messages.js", "argument.map(([quota, bytes]) => explain({code: 'quota_exceeded', quota}, {bytes}).text)", asked)
+    assert [text.split(". ")[0] for text in told] == [
+        "2,097,052 bytes of 4,194,304 bytes left; this file has 2,097,157 bytes",
+        "2 MiB of 4 MiB left; this file has 3 MiB",
+        "Up to 4 MiB in all; this file has 2 MiB",
+    ]
+    told = run("messages.js", "argument.map((bytes) => explain({code: 'too_large'}, {bytes, limit: 4194304}).text)", [4 << 20 | 1, 5 << 20])
+    assert [text.split(". ")[0] for text in told] == [
+        "It has 4,194,305 bytes; this collection takes at most 4,194,304 bytes for one file",
+        "It has 5 MiB; this collection takes at most 4 MiB for one file",
+    ]
+
+
 @pytest.mark.parametrize(
     ("seconds", "text"),
     [
@@ -88,8 +109,25 @@ def test_time_left_is_coarse(run, seconds, text):
 
 def test_a_hundred_percent_is_never_rounded_up_to(run):
     assert run("format.js", "percent(999, 1000)") == 99
-    assert run("format.js", "sizeOf(1048575, 1048576)") == "0.9 of 1 MiB"
+    assert run("format.js", "sizeOf(1048575, 1048576)") == "1023 KiB of 1 MiB"
 
+
+@pytest.mark.parametrize(
+    ("taken", "total", "text"),
+    [
+        (0, 2 << 30, "0 of 2 GiB"),
+        (64 << 10, 2 << 30, "64 KiB of 2 GiB"),
+        (61 << 20, 2 << 30, "61 MiB of 2 GiB"),
+        ((1 << 30) + (253 << 20), 2 << 30, "1.24 of 2 GiB"),
+        (2 << 30, 2 << 30, "2.00 of 2 GiB"),
+        (16 << 20, 48 << 20, "16.0 of 48 MiB"),
+        (212 << 20, 327 << 20, "212 of 327 MiB"),
+        ((1 << 40) - 1, 1 << 40, "1023 GiB of 1 TiB"),
+        (5, 900, "5 of 900 bytes"),
+    ],
+)
+def test_what_has_arrived_of_a_large_file_is_told_as_finely_as_of_a_small_one(run, taken, total, text):
+    assert run("format.js", "sizeOf(...argument)", [taken, total]) == text
 
 @pytest.mark.parametrize(
     ("name", "encoded"),
@@ -168,6 +206,13 @@ def test_a_file_that_cannot_be_read_is_said_to_be_kept_only_as_far_as_something_
     assert ["is kept" in text for text in told] == [False, True]
 
 
+def test_nothing_is_said_to_be_kept_where_nothing_had_arrived(run):
+    codes = sorted({*documented_codes(), "file_unreadable", "fate_unknown", "in_another_tab", "page_fault"})
+    told = run("messages.js", "argument.map((code) => [code, ...[0, 1].map((kept) => explain({code}, {kept}).text)])", codes)
+    assert [code for code, nothing, _ in told if re.search(r"\b(kept|safe|arrived whole)\b", nothing)] == []
+    assert [code for code, _, some in told if "is kept" in some] == ["checksum_differs", "file_unreadable", "no_space", "quota_exceeded"]
+
+
 def test_a_code_of_a_newer_server_is_told_in_the_servers_words(run):
     message = run("messages.js", "explain({code: 'brand_new', title: 'Brand new', detail: 'Do this.'})")
     assert (message["title"], message["action"]) == ("Brand new", "retry")
@@ -189,3 +234,13 @@ def test_no_page_has_inline_code_or_foreign_addresses():
 def test_no_module_is_long():
     for module in Path(ROOT / "web_app/pages/static/pages").glob("*.js"):
         assert len(module.read_text().splitlines()) <= 300, module.name
+
+
+def test_a_sentence_that_sends_people_to_the_operator_names_the_contact_once(run):
+    for text, contact, said in (
+        ("Tell your Sluice operator, or leave it.", "$& desk", "Tell your Sluice operator ($& desk), or leave it."),
+        ("Tell your Sluice operator.", "", "Tell your Sluice operator."),
+        ("Try again.", "desk", "Try again."),
+    ):
+        assert run("operator.js", "withContact(argument[0], argument[1])", [text, contact]) == said
+    assert "(desk)" in run("operator.js", "(document.documentElement.dataset.operator = 'desk', withContact('your Sluice operator'))")

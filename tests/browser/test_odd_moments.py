@@ -98,7 +98,7 @@ def test_what_is_safe_is_not_given_up_by_a_slip(paused, own, own_line, own_stack
 
 
 def test_who_means_it_gives_it_up(paused, own, own_stack):
-    staged = lambda: {entry.name for entry in (own_stack.nas / "staging").iterdir()}  # noqa: E731
+    staged = lambda: {entry.name for entry in own_stack.staged()}  # noqa: E731
     before = staged()
     _, row = paused()
     assert len(staged() - before) == 1
@@ -292,8 +292,10 @@ class TestSigningOut:
     def test_who_decides_to_stay_keeps_what_is_remembered(self, session, own_line, varied):
         _, uploads = session
         row = self.begin(uploads, own_line, varied("stay.zip", 48 * MIB))
-        uploads.page.on("dialog", lambda dialog: dialog.dismiss())
         uploads.page.get_by_role("button", name="Sign out").click()
+        expect(uploads.page.locator("#leaving")).to_contain_text("1 file is not finished")
+        uploads.page.keyboard.press("Escape")
+        expect(uploads.page.locator("#leaving")).to_be_hidden()
         row.expect_state("sending")
         assert uploads.page.evaluate(DATABASES) == 1
         row.cancel()
@@ -305,6 +307,7 @@ class TestSigningOut:
         with context.new_page() as other:
             other.goto(own_stack.url + "/uploads/")
             other.get_by_role("button", name="Sign out").click()
+            other.locator("#leaving").get_by_role("button", name="Sign out").click()
             other.wait_for_url("**/accounts/login/**")
             wait_for(lambda: uploads.page.evaluate(DATABASES) == 0)
             # The permission is tied to the session that ended.
@@ -332,4 +335,4 @@ class TestSigningOut:
             other.wait_for_url("**/accounts/login/**")
         own_line.rate = None
         uploads.row("late.zip").expect_refused("sign_in_required")
-        assert uploads.page.evaluate(DATABASES) == 0
+        wait_for(lambda: uploads.page.evaluate(DATABASES) == 0)

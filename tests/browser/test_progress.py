@@ -60,7 +60,7 @@ def test_progress_never_runs_backwards_nor_ahead_of_what_was_acknowledged(slow_u
 def test_the_bar_is_never_ahead_of_the_bytes_on_the_nas(slow_upload, stack):
     bar, compared = slow_upload.part("bar"), 0
     # Ids sort by time, and uploads of other tests may be waiting there.
-    own = wait_for(lambda: max((stack.nas / "staging").iterdir(), default=None))
+    own = wait_for(lambda: max(stack.staged(), default=None))
     while slow_upload.element.get_attribute("data-state") == "sending":
         shown = bar.evaluate("bar => bar.value")
         try:

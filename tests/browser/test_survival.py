@@ -290,6 +290,7 @@ def test_signing_out_forgets_what_is_unfinished(own_stack, own_line, own_context
     uploading.line.restore()
     assert page.evaluate("async () => (await indexedDB.databases()).length") == 1
     page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("dialog", name="1 file is not finished. Sign out?").get_by_role("button", name="Sign out").click()
     page.wait_for_url("**/accounts/login/**")
     assert nothing_kept(page)
     context.close()

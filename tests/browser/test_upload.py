@@ -32,7 +32,7 @@ def test_the_receipt_can_be_downloaded_from_the_row_and_from_the_list_below(uplo
     with uploads.page.expect_download() as from_row:
         row.element.get_by_role("link", name="Download receipt").click()
     with uploads.page.expect_download() as from_list:
-        uploads.page.locator("#recent").get_by_role("link", name=re.compile("^Receipt")).first.click()
+        uploads.page.locator("#recent").get_by_role("link", name="Receipt of one.zip").first.click()
     receipts = [download.value.path().read_text() for download in (from_row, from_list)]
     assert receipts[0] == receipts[1]
     assert receipts[0].count(".") == 2
@@ -130,6 +130,54 @@ def test_the_finished_rows_can_be_cleared(uploads):
     expect(uploads.page.locator("#file-input")).to_be_focused()
 
 
+def test_what_failed_is_counted_stands_first_and_is_not_cleared_away(uploads, sized, line):
+    uploads.upload("archives", small("one.zip"), small("notes.txt", b"plain text, not an archive"), small("two.zip"))
+    for name in ("one.zip", "two.zip"):
+        uploads.row(name).expect_stored()
+    uploads.row("notes.txt").expect_refused("type_refused")
+    expect(uploads.page.locator("#files-summary")).to_have_text("2 of 3 stored, 1 failed")
+    expect(uploads.rows().first).to_contain_text("notes.txt")
+    line.rate = 4 * MIB
+    uploads.add(sized("three.zip", 24 * MIB))
+    uploads.row("three.zip").expect_state("sending")
+    expect(uploads.page.locator("#files-summary")).to_contain_text(re.compile(r"2 of 4 stored, 1 failed, \d+(\.\d)? .*of 24 MiB \(\d+ %\)"))
+    assert uploads.page.get_by_role("progressbar", name="Bytes taken of all files").is_visible()
+    uploads.page.get_by_role("button", name="Clear finished").click()
+    assert [row.get_attribute("data-state") for row in uploads.rows().all()] == ["stopped", "sending"]
+    expect(uploads.page.locator("#files-summary")).to_contain_text("2 of 4 stored, 1 failed")
+    uploads.row("three.zip").cancel()
+
+
+def test_a_stored_file_is_one_line_until_its_details_are_asked_for(uploads):
+    uploads.upload("demo", small("folded.zip"))
+    row = uploads.row("folded.zip")
+    row.expect_stored()
+    expect(row.part("digest")).to_be_hidden()
+    assert row.element.bounding_box()["height"] < 80
+    for width in (1280, 960, 800, 680, 390, 320):
+        uploads.page.set_viewport_size({"width": width, "height": 900})
+        name, state = row.part("name").bounding_box(), row.part("state").bounding_box()
+        assert name["width"] > 120, width
+        assert state["x"] >= name["x"] + name["width"] or state["y"] >= name["y"] + name["height"], f"{width}: one lies on the other"
+    row.button("Details").click()
+    expect(row.part("digest")).to_be_visible()
+    expect(row.button("Details")).to_have_attribute("aria-expanded", "true")
+
+
+@pytest.mark.parametrize("path", ["/uploads/", "/signed-in/", "/no-such-page"])
+def test_a_file_dropped_on_a_page_that_takes_none_is_not_opened(page, stack, path):
+    page.goto(stack.url + path)
+    page.wait_for_load_state("networkidle")
+    assert page.evaluate(
+        """() => {
+            const data = new DataTransfer();
+            data.items.add(new File(["x"], "dropped.zip"));
+            return ["dragenter", "dragover", "drop"].map((kind) => !document.querySelector("main").dispatchEvent(
+                new DragEvent(kind, {bubbles: true, cancelable: true, dataTransfer: data})));
+        }"""
+    ) == [True, True, True]
+
+
 def upload_id_of(row) -> str:
     """From the list below, which the page fetched anew: the row itself shows no id."""
-    return row.element.page.locator("#recent details").first.locator(".ids").text_content().split()[1]
+    return row.element.page.locator("#recent details").filter(has_text=row.digest).first.locator(".ids").text_content()

@@ -32,10 +32,10 @@ class UploadPage:
         self.add(*files)
 
     def row(self, name: str) -> "Row":
-        return Row(self.page.locator("li.file", has=self.page.get_by_role("heading", name=name, exact=True)))
+        return Row(self.page.locator("#files li.file", has=self.page.get_by_role("heading", name=name, exact=True)))
 
     def rows(self) -> Locator:
-        return self.page.locator("li.file")
+        return self.page.locator("#files li.file")
 
     def question(self) -> Locator:
         return self.page.get_by_role("dialog", name="Discard what has arrived?")

@@ -3,6 +3,7 @@
 import base64
 import hashlib
 import json
+import signal
 import subprocess
 
 import pytest
@@ -112,14 +113,34 @@ def test_curl_goes_on_by_itself_at_the_offset_that_the_answer_names(own, place, 
     place.assert_stored_once(file)
 
 
-def test_the_rest_in_a_url_with_the_token_takes_over_from_a_request_that_still_runs(own, place, file):
+def test_the_rest_from_another_place_leaves_a_request_that_still_sends_alone(own, place, file):
     sender = slow_put(place, file)
     try:
         place.wait_until_taken(SIZE // 4)
-        path = f"/u/{place.token}"
+        patient = ("-H", "Expect: 100-continue", "--expect100-timeout", "30")
+        refused = curl(own, f"/u/{place.token}", "-C", "7", "-T", str(file), *patient)
+        assert (refused.status, refused.uploaded, refused.json()["code"]) == (409, 0, "wrong_offset")
+        assert SIZE // 4 <= int(refused.headers["upload-offset"]) <= SIZE
+        assert sender.wait(60) == 0
+    finally:
+        sender.kill()
+        sender.wait()
+    place.assert_stored_once(file)
+
+
+def test_the_rest_in_a_url_with_the_token_takes_over_from_a_request_whose_sender_fell_silent(own, place, file):
+    sender = slow_put(place, file)
+    path = f"/u/{place.token}"
+
+    def goes_on() -> bool:
         refused = curl(own, path, "-C", "7", "-T", str(file))
         assert refused.status == 409
-        assert curl(own, path, "-C", refused.headers["upload-offset"], "-T", str(file)).status == 201
+        return curl(own, path, "-C", refused.headers["upload-offset"], "-T", str(file)).status == 201
+
+    try:
+        place.wait_until_taken(SIZE // 4)
+        sender.send_signal(signal.SIGSTOP)
+        wait_for(goes_on)  # what nginx still holds comes first
     finally:
         sender.kill()
         sender.wait()

@@ -7,7 +7,7 @@ import pytest
 ROOT = Path(__file__).resolve().parents[2]
 
 
-@pytest.mark.parametrize("file", ["config/database.py", "config/postgresql/base.py"])
+@pytest.mark.parametrize("file", ["config/database.py", "config/patience.py", "config/postgresql/base.py"])
 def test_both_tiers_speak_to_a_database_alike(file):
     ours, theirs = ((ROOT / app / file).read_text() for app in ("web_app", "services_app"))
     assert ours == theirs

@@ -8,10 +8,16 @@ import pytest
 import services_app.tokens.claims as theirs
 import services_app.tokens.verify as services_verify
 from services_app.receipts import issue as services_issue
+from services_app.tokens import names as their_names
+from services_app.tokens.claims import Claims
 from services_app.tokens.errors import TokenRefused
+from services_app.tokens.names import MAX_IDS, MAX_LIFE, NamesClaims
 from web_app.receipts import verify as web_verify
 from web_app.tokens import claims as web_claims
 from web_app.tokens import issue as web_issue
+from web_app.tokens.claims import UploadClaims
+from web_app.tokens.names import LIFE
+from web_app.tokens.names import NamesClaims as WebNamesClaims
 
 DOCS = Path(__file__).resolve().parents[2] / "docs"
 TEXT = (DOCS / "token-format.md").read_text()
@@ -38,10 +44,18 @@ def test_the_documented_claims_of_a_token_are_those_of_both_sides():
     assert set(documented) == theirs._REQUIRED | theirs._OPTIONAL
     all_said = web_claims.UploadClaims(
         issuer="i", audience="a", issued_at=1, grant="01890000-0000-7000-8000-000000000001", subject="s", start_by=2,
-        expires=3, collection="c", max_size=1, length=1, sha256="ab" * 32, media_types=("a/b",),
-        upload_id="01890000-0000-7000-8000-000000000001", cookie_sha256="A" * 43,
+        expires=3, collection="c", max_size=1, max_unfinished=1, max_staged=1, length=1, sha256="ab" * 32, media_types=("a/b",),
+        upload_id="01890000-0000-7000-8000-000000000001", cookie_sha256="A" * 43, quotas=(web_claims.Quota("person", "bytes", 1),),
+        unpack_folders=True,
     )  # fmt: skip
     assert set(documented) == all_said.payload().keys()
+
+
+def test_the_documented_claims_of_a_names_token_are_those_of_services_app_with_its_bounds():
+    documented = [name for row in rows("Claims of a names token") for name in names(row[0])]
+    assert len(documented) == len(set(documented)) and set(documented) == their_names._CLAIMS | {"collection"}
+    section = TEXT.split("## Claims of a names token\n")[1].split("\n## ")[0]
+    assert f"at most {MAX_IDS}" in section and f"{LIFE} s" in section and f"{MAX_LIFE} s" in section
 
 
 def test_the_documented_optional_claims_are_those_that_may_be_absent():
@@ -76,11 +90,12 @@ def test_the_documented_claims_of_a_receipt_are_those_that_web_app_checks():
 
 
 def test_types_and_algorithm_are_spelled_alike_everywhere():
-    assert services_verify.TYPE == web_issue.TYPE == "upload+jwt"
+    assert Claims.TYPE == UploadClaims.TYPE == "upload+jwt"
+    assert NamesClaims.TYPE == WebNamesClaims.TYPE == "upload-names+jwt"
     assert services_issue.TYPE == web_verify.TYPE == "upload-receipt+jwt"
     algorithms = {module.ALGORITHM for module in (services_verify, services_issue, web_issue, web_verify)}
     assert algorithms == {"Ed25519"}
-    assert f"| `typ` | `{services_verify.TYPE}` | `{services_issue.TYPE}` |" in TEXT and "`alg: Ed25519`" in TEXT
+    assert f"| `typ` | `{Claims.TYPE}` | `{NamesClaims.TYPE}` | `{services_issue.TYPE}` |" in TEXT and "`alg: Ed25519`" in TEXT
 
 
 def test_the_documented_leeway_is_that_of_both_sides():

@@ -7,6 +7,7 @@ import sys
 from pathlib import Path
 
 import pytest
+from joserfc.jwk import OKPKey
 
 from dev import environments, pki
 
@@ -56,12 +57,39 @@ def test_a_key_signs_when_told_to_and_goes_when_told_to(keys, tmp_path):
     assert [entry.name for entry in tmp_path.iterdir() if entry.name.startswith(".")] == []
 
 
+def test_a_kid_may_begin_with_a_hyphen(keys):
+    """One in 64 does; argparse takes it for an option."""
+    _, private, run = keys
+    made = (OKPKey.generate_key("Ed25519", auto_kid=True) for _ in range(10_000))
+    hyphen = next(key for key in made if key.kid.startswith("-"))
+    private.write_text(json.dumps({"keys": [hyphen.as_dict(private=True)]}))
+    other = run("new").stdout.strip()
+    assert run("sign-with", other).returncode == 0 and run("sign-with", hyphen.kid).returncode == 0
+    assert run("sign-with", other).returncode == 0 and run("retire", hyphen.kid).returncode == 0
+    assert kids(private) == [other]
+
+
 def test_a_file_that_is_no_key_set_is_left_alone(keys):
     _, private, run = keys
     private.write_text("not a key set")
     refused = run("new")
     assert refused.returncode != 0 and "no set of Ed25519 keys" in refused.stderr
     assert private.read_text() == "not a key set" and "Traceback" not in refused.stderr
+
+
+def test_a_link_that_leads_nowhere_is_a_file_that_is_away_and_not_one_that_is_not_there(keys, tmp_path):
+    """As where secrets have a mount of their own: a first key would sign at once, and retired ones would be verified no more."""
+    name, private, run = keys
+    first, public = run("new").stdout.strip(), tmp_path / "public.jwks"
+    assert run("export", "--to", public).returncode == 0
+    read = [(private, ("new",)), *([(public, ("export", "--to", public))] if name == "receipt" else [])]
+    for file, command in read:
+        kept = file.rename(tmp_path / "kept")
+        file.symlink_to(tmp_path / "mount" / file.name)
+        refused = run(*command)
+        assert refused.returncode != 0 and "cannot be read (FileNotFoundError)" in refused.stderr and file.is_symlink()
+        kept.rename(file)
+        assert kids(file) == [first]
 
 
 def test_both_tiers_keep_their_keys_alike():

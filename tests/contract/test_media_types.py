@@ -22,6 +22,11 @@ def test_every_type_has_words_that_are_no_media_type():
     assert all(media_types.in_words(name) != name for name in media_types.names())
 
 
+def test_both_tiers_say_alike_which_lists_take_a_folder():
+    for allowed in ([], *([name] for name in media_types.names())):
+        assert media_types.takes_folders(allowed) == media.is_allowed("application/x-tar", tuple(allowed)), allowed
+
+
 def test_both_tiers_say_alike_which_lists_take_an_empty_file():
     for allowed in ([], *([name] for name in media_types.names())):
         assert media_types.takes_empty(allowed) == media.is_allowed(media.detect(b""), tuple(allowed)), allowed

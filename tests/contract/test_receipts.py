@@ -8,6 +8,7 @@ import time
 import pytest
 from joserfc.jwk import KeySet, OKPKey
 
+from services_app.receipts import issue
 from services_app.receipts.issue import ReceiptIssuer
 from services_app.uploads.content.media import detect
 from web_app.receipts import verify as web
@@ -58,11 +59,11 @@ def test_what_services_app_states_is_what_web_app_understands_field_by_field(tmp
         if isinstance(field, datetime.datetime):
             field = field.isoformat(timespec="milliseconds").replace("+00:00", "Z")
         assert field == value, claim
-    assert before <= found.issued_at <= time.time()
+    assert before <= found.issued_at <= time.time() and found.issuer == ISSUER
 
 
 def test_no_field_of_web_apps_side_is_left_out_of_this_comparison():
-    assert {field.name for field in dataclasses.fields(web.Receipt)} == set(SAME.values())
+    assert {field.name for field in dataclasses.fields(web.Receipt)} == {"issuer", *SAME.values()}
     assert web._CLAIMS.keys() == {"iss", "iat", *STATEMENT}
 
 
@@ -140,3 +141,20 @@ def test_the_documented_offline_check_works_on_what_web_app_publishes(tmp_path):
     (tmp_path / "receipt.jws").write_text(receipt[:-10] + ("A" * 10))
     ran = subprocess.run([sys.executable, "-c", program], cwd=tmp_path, capture_output=True, text=True, timeout=60)
     assert ran.returncode != 0
+
+
+def test_a_checkpoint_of_services_app_is_what_web_app_understands_and_no_receipt(tmp_path):
+    statement = {"store": "01890000-0000-7000-8000-000000000009", "ledger_seq": 8, "ledger_head": "ab" * 32}
+    text = issuer(tmp_path, NEW).issue(statement, issue.CHECKPOINT)
+    assert verifier(tmp_path, NEW).checkpoint(text) == (8, "ab" * 32)
+    with pytest.raises(web.ReceiptWrongType):
+        verifier(tmp_path, NEW).verify(text)
+
+
+def test_what_services_app_states_after_a_restore_is_what_web_app_understands(tmp_path):
+    known = [[9, "ef" * 32], [10, "cd" * 32]]
+    text = issuer(tmp_path, NEW).issue({"after_seq": 8, "after_head": "ab" * 32, "known": known}, issue.CONTINUATION)
+    said = verifier(tmp_path, NEW).continuation(text)
+    assert (said.after, said.known) == ((8, "ab" * 32), {(9, "ef" * 32), (10, "cd" * 32)})
+    with pytest.raises(web.ReceiptWrongType):
+        verifier(tmp_path, NEW).verify(text)

@@ -12,9 +12,11 @@ import pytest
 from joserfc.jwk import KeySet, OKPKey
 
 import services_app.tokens.claims as theirs
+import services_app.tokens.names as their_names
 import web_app.tokens.claims as ours
+import web_app.tokens.names as our_names
 from services_app.tokens import errors
-from services_app.tokens.verify import MAX_LENGTH, TokenVerifier, check_binding
+from services_app.tokens.verify import MAX_LENGTH, MAX_LIFE, TokenVerifier, check_binding
 from services_app.uploads.ids import uuid7 as services_app_uuid7
 from web_app.grants.ids import uuid7 as web_app_uuid7
 from web_app.tokens.claims import BINDING, ClaimError, UploadClaims, cookie_digest
@@ -35,9 +37,13 @@ LEAST = {
 }
 MOST = LEAST | {
     "max_uploads": 10_000,
+    "max_unfinished": 1000,
+    "max_staged": 1 << 43,
+    "quotas": tuple(ours.Quota(of, unit, 2**63 - 1) for of in theirs.QUOTAS_OF for unit in theirs.UNITS),
     "length": 327 << 20,
     "sha256": "ab" * 32,
     "media_types": ("application/zip", "image/*"),
+    "unpack_folders": True,
     "upload_id": "01890000-0000-7000-8000-000000000002",
     "cookie_sha256": cookie_digest("c" * 43),
 }
@@ -51,9 +57,13 @@ SAME = {
     "collection": "collection",
     "max_size": "max_size",
     "max_uploads": "max_uploads",
+    "max_unfinished": "max_unfinished",
+    "max_staged": "max_staged",
+    "quotas": "quotas",
     "length": "length",
     "sha256": "sha256",
     "media_types": "media_types",
+    "unpack_folders": "unpack_folders",
     "upload_id": "upload_id",
     "cookie_sha256": "cookie_sha256",
 }
@@ -86,6 +96,60 @@ def test_what_web_app_says_is_what_services_app_understands_field_by_field(tmp_p
         value = getattr(found, its)
         assert (str(value) if isinstance(value, uuid.UUID) else value) == getattr(claims, field), field
     assert found.nbf == claims.issued_at
+
+
+NAMES = {
+    "issuer": ISSUER,
+    "audience": AUDIENCE,
+    "issued_at": NOW,
+    "subject": "u_42-A",
+    "grants": ("01890000-0000-7000-8000-000000000001",),
+    "uploads": ("01890000-0000-7000-8000-000000000002",),
+    "cookie_sha256": cookie_digest("c" * 43),
+    "collection": "mri-2026",
+}
+
+
+def names_verifier(tmp_path, *keys) -> TokenVerifier:
+    verifier(tmp_path, *keys)
+    path = tmp_path / "token-public.jwks"
+    return TokenVerifier.from_file(path, ISSUER, AUDIENCE, their_names.MAX_LIFE, their_names.NamesClaims)
+
+
+def test_a_names_token_says_to_services_app_what_web_app_says(tmp_path):
+    claims = our_names.NamesClaims(**NAMES)
+    token = signer(tmp_path, NEW).sign(claims)
+    found = names_verifier(tmp_path, NEW).verify(token, NOW)
+    for field in ("grants", "uploads"):
+        assert tuple(map(str, getattr(found, field))) == getattr(claims, field)
+    assert (found.sub, found.iat, found.exp, found.cookie_sha256) == (claims.subject, NOW, claims.expires, claims.cookie_sha256)
+    assert found.collection == claims.collection
+    assert claims.payload().keys() == their_names._CLAIMS | {"collection"}
+    own = our_names.NamesClaims(**NAMES | {"collection": None})
+    assert own.payload().keys() == their_names._CLAIMS
+    assert names_verifier(tmp_path, NEW).verify(signer(tmp_path, NEW).sign(own), NOW).collection is None
+    assert {field.name for field in dataclasses.fields(claims)} == NAMES.keys()
+
+
+def test_neither_side_takes_one_kind_of_token_for_the_other(tmp_path):
+    names, upload = (signer(tmp_path, NEW).sign(each) for each in (our_names.NamesClaims(**NAMES), UploadClaims(**LEAST)))
+    for checked, token in ((verifier(tmp_path, NEW), names), (names_verifier(tmp_path, NEW), upload)):
+        with pytest.raises(errors.TokenType):
+            checked.verify(token, NOW)
+    assert our_names.NamesClaims.TYPE == their_names.NamesClaims.TYPE != UploadClaims.TYPE == theirs.Claims.TYPE
+    assert our_names.NamesClaims(**NAMES).payload()["aud"] == their_names.NamesClaims.audience(AUDIENCE) != AUDIENCE
+
+
+def test_both_sides_bound_a_names_token_alike(tmp_path):
+    assert our_names.MAX_IDS == their_names.MAX_IDS and our_names.LIFE <= their_names.MAX_LIFE
+    ids = tuple(f"01890000-0000-7000-8000-{number:012}" for number in range(our_names.MAX_IDS + 1))
+    most = our_names.NamesClaims(**NAMES | {"grants": (), "uploads": ids[:-1]})
+    assert len(names_verifier(tmp_path, NEW).verify(signer(tmp_path, NEW).sign(most), NOW).uploads) == our_names.MAX_IDS
+    bad = [{"uploads": ids, "grants": ()}, {"uploads": (), "grants": ()}, {"grants": ids[:1] * 2}]
+    bad += [{"cookie_sha256": ""}, {"collection": "A"}]
+    for wrong in bad:
+        with pytest.raises(ClaimError):
+            our_names.NamesClaims(**NAMES | wrong)
 
 
 def test_no_field_of_either_side_is_left_out_of_this_comparison():
@@ -154,6 +218,15 @@ def test_a_token_that_services_app_would_find_too_long_is_never_made(tmp_path):
     except ClaimError:
         return
     assert len(token) <= MAX_LENGTH
+
+
+def test_the_longest_life_that_web_app_gives_a_token_is_the_one_that_services_app_grants(tmp_path):
+    assert ours.LONGEST_LIFE == MAX_LIFE
+    at_most = UploadClaims(**LEAST | {"expires": NOW + ours.LONGEST_LIFE})
+    assert verifier(tmp_path, NEW).verify(signer(tmp_path, NEW).sign(at_most), NOW).exp == at_most.expires
+    for too_long in (1, 86400):
+        with pytest.raises(ClaimError):
+            UploadClaims(**LEAST | {"expires": NOW + ours.LONGEST_LIFE + too_long})
 
 
 @pytest.mark.parametrize("make", [services_app_uuid7, web_app_uuid7], ids=["services_app", "web_app"])

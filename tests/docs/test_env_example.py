@@ -44,7 +44,7 @@ def read_by(package: str) -> dict[str, object]:
         function, name = ast.unparse(node.func).removeprefix("env."), node.args[0].value
         if function in readers and isinstance(name, str) and NAME.fullmatch(name):
             found[name] = constant(node.args[1]) if len(node.args) > 1 else None
-            if function.startswith(("secret", "database")):
+            if function.startswith(("secret", "database", "mail")):
                 found[f"{name}_FILE"] = None
     if package == "dev":
         found = {name: default for name, default in found.items() if name.startswith("SLUICE_")}

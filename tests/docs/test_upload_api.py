@@ -5,6 +5,7 @@ import re
 
 from services_app.uploads.wire import digests
 from tests.docs.markdown import ROOT
+from web_app.grants import refusals
 
 TEXT = (ROOT / "docs" / "upload-api.md").read_text()
 RESOURCE = TEXT[TEXT.index("## Upload resource") :]
@@ -111,6 +112,7 @@ def verbs() -> dict[str, set[str]]:
         "/u/<token>": found["COLLECTION"],
         "/u/<token>/<upload_id>": found["ONE_UPLOAD"],
         "/u/<token>/check": found["CHECK"],
+        "/u/names": found["NAMES"],
     }
 
 
@@ -119,3 +121,7 @@ def test_every_verb_is_documented_and_no_other():
     for verb, path in re.findall(r"^\| `([A-Z]+) (/u/[^`]+)`", RESOURCE, re.MULTILINE):
         said[path].add(verb)
     assert said == verbs()
+
+
+def test_each_refusal_that_a_list_of_uploads_tells_is_one_that_is_documented():
+    assert [code for code in refusals.WORDS if f"| `{code}` |" not in TEXT] == []

@@ -47,7 +47,7 @@ def wait_until_taken(stack, at_least: int) -> None:
 
     def sizes() -> list[int]:
         with contextlib.suppress(FileNotFoundError):
-            return [entry.stat().st_size for entry in (stack.nas / "staging").iterdir()]
+            return [entry.stat().st_size for entry in stack.staged()]
         return []
 
     wait_for(lambda: max(sizes(), default=0) >= at_least)

@@ -197,7 +197,7 @@ class AnyOrder(RuleBasedStateMachine):
         assert {one["state"] for one in state["uploads"]} <= {"committed", "aborted"}
         assert committed[0]["sha256"] == hashlib.sha256(self.content).hexdigest()
         assert self.stack.stored(self.upload).read_bytes() == self.content
-        left = {name.partition(".")[0] for name in os.listdir(self.stack.nas / "staging")}
+        left = {file.name.partition(".")[0] for file in self.stack.staged()}
         assert not left & {one["upload_id"] for one in state["uploads"]}
 
     # -- how -----------------------------------------------------------------------------------------------

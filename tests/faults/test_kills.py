@@ -1,14 +1,19 @@
 """Whatever is killed, a file is stored once or not at all, and the sender can find out which."""
 
 import hashlib
+import io
 import os
+import signal
 import subprocess
+import tarfile
 import tempfile
 
+import psutil
 import pytest
 
 from tests.curl import bearer, curl
 from tests.faults.slow_sender import Sender, start_curl, wait_until_taken
+from tests.faults.traced import is_traced
 from tests.tokens import mint
 from tests.waiting import wait_for
 
@@ -20,7 +25,7 @@ def state_of(stack, token: str) -> dict:
 
 
 def staged(stack) -> list[str]:
-    return [entry.name for entry in (stack.nas / "staging").iterdir()]
+    return [entry.name for entry in stack.staged()]
 
 
 def objects_with(stack, content: bytes) -> int:
@@ -114,25 +119,40 @@ def test_services_app_asked_to_stop_lets_a_running_upload_end(own):
 
 
 CRASH_POINTS = {
-    "at the first flush to disk": ("fsync", 1),
-    "at the second flush to disk": ("fsync", 2),
-    "at the third flush to disk": ("fsync", 3),
+    "as the upload begins": ("fdatasync", 1),
+    "at its collection's folder": ("fsync", 1),
+    "at the folder of the year": ("fsync", 2),
+    "at the folder of the month": ("fsync", 3),
+    "at the bytes": ("fsync", 4),
+    "as its commit begins": ("fdatasync", 2),
     "as the object gets its name": ("linkat", 1),
+    "at the object's folder": ("fsync", 5),
+    "as it is committed": ("fdatasync", 3),
     "as the staged name goes": ("unlinkat,unlink", 1),
+}
+BEHIND_THE_ANSWER = {
+    "at the manifest": ("fsync", 6),
     "as the manifest gets its name": ("renameat,rename,renameat2", 1),
+    "at the manifest's folder": ("fsync", 7),
 }
 
 
-@pytest.mark.parametrize(("calls", "when"), CRASH_POINTS.values(), ids=list(CRASH_POINTS))
-def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_accounted_for(own, client, calls, when):
+POINTS = [pytest.param(*at, 503, id=name) for name, at in CRASH_POINTS.items()] + [
+    pytest.param(*at, 201, id=name) for name, at in BEHIND_THE_ANSWER.items()
+]
+
+
+@pytest.mark.parametrize(("calls", "when", "told"), POINTS)
+def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_accounted_for(own, client, calls, when, told):
     token, content = mint(own), os.urandom(2 * MIB)
     worker = own.pids("uploads")[-1]
     inject = ("-e", f"trace={calls}", "-e", f"inject={calls}:signal=SIGKILL:when={when}")
     tracer = subprocess.Popen(["strace", "-f", "-qq", "-p", str(worker), *inject, "-o", "/dev/null"])
     try:
-        wait_for(lambda: _is_traced(worker))
+        wait_for(lambda: is_traced(worker))
         reply = client.put(token, content)
-        assert reply.status == 503
+        assert reply.status == told
+        wait_for(lambda: own.pids("uploads")[-1] != worker)  # killed behind the answer, it may take a moment
     finally:
         own.kill("uploads")
         tracer.wait(10)
@@ -148,9 +168,35 @@ def test_killed_at_any_point_of_the_commit_the_object_exists_once_and_is_account
     assert staged(own) == []
     manifests = list(own.nas.glob(f"collections/*/*/*/{state['uploads'][-1]['upload_id']}/*.manifest.json"))
     assert len(manifests) == 1
+    assert not [folder for folder in own.nas.glob("collections/*/*/*/*") if not any(folder.iterdir())]
     own.manage("services_app", "verify_ledger")
 
 
-def _is_traced(pid: int) -> bool:
-    with open(f"/proc/{pid}/status") as status:
-        return any(line.startswith("TracerPid:") and line.split()[1] != "0" for line in status)
+def test_killed_as_a_folder_is_unpacked_none_of_its_files_is_seen_until_all_are(own, client):
+    files = {f"series/{number % 5}/{number}.dcm": os.urandom(1000) for number in range(100)}
+    whole = io.BytesIO()
+    with tarfile.open(fileobj=whole, mode="w", format=tarfile.PAX_FORMAT, pax_headers={"comment": "sluice folder"}) as tar:
+        for path, content in files.items():
+            (info := tarfile.TarInfo(path)).size = len(content)
+            tar.addfile(info, io.BytesIO(content))
+    token, worker = mint(own, unpack_folders=True), own.pids("uploads")[-1]
+    # The first is that of the archive, as it is published; the others close folders, when all files are written.
+    inject = ("-e", "trace=fchmod", "-e", "inject=fchmod:signal=SIGKILL:when=3")
+    tracer = subprocess.Popen(["strace", "-f", "-qq", "-p", str(worker), *inject, "-o", "/dev/null"])
+    try:
+        wait_for(lambda: is_traced(worker))
+        os.kill(own.pids("uploads")[0], signal.SIGSTOP)  # the master: no new worker goes on before we have looked
+        assert client.put(token, whole.getvalue()).status == 201
+        wait_for(lambda: psutil.Process(worker).status() == psutil.STATUS_ZOMBIE)
+    finally:
+        own.kill("uploads")
+        tracer.wait(10)
+    (upload,) = state_of(own, token)["uploads"]
+    (archive,) = own.nas.glob(f"collections/*/*/*/{upload['upload_id']}/*[!n]")
+    assert upload["folder"] == "unpacking" and archive.read_bytes() == whole.getvalue()
+    assert not archive.with_name(f"{archive.name}.unpacked").exists() and len(staged(own)) == 1
+    own.start_process("uploads")
+    wait_for(lambda: state_of(own, token)["uploads"][0]["folder"] == "unpacked")
+    tree = archive.with_name(f"{archive.name}.unpacked") / "files"
+    assert {str(path.relative_to(tree)): path.read_bytes() for path in tree.rglob("*.dcm")} == files
+    assert staged(own) == []

@@ -3,59 +3,19 @@
 import base64
 import json
 import re
-import shlex
-import subprocess
-from pathlib import Path
 
-import crossplane
 import pytest
 
-from dev import nginx, wheelhouse
 from dev.paths import ROOT
-from tests.infra.engine import HOST, SIZE, run
-from tests.infra.hosts import ADDRESSES, EXPORT, NAS, NETWORK, PUBLIC_NAME, Hosts
-from tests.infra.uploads import Edge
-from tests.nginx.test_lint import NEVER, SITE_MAY_HOLD
+from tests.infra.engine import HOST, run
+from tests.infra.hosts import ADDRESSES, NAS, NETWORK
+from tests.infra.uploads import slow_upload
 
 UNITS = {
     "web": ("sluice-nginx.service", "sluice-web.service", "sluice-reconcile.service"),
     "services": ("sluice-control.service", "sluice-uploads@*.service"),
 }
-SOCKETS = {"web": ("sluice-web.socket",), "services": ("sluice-uploads.socket", "sluice-control.socket")}
-TIMERS = {
-    "web": ("sluice-web-clearsessions.timer", "sluice-certificates.timer"),
-    "services": ("sluice-services-recover.timer", "sluice-services-verify-ledger.timer", "sluice-certificates.timer"),
-}
-SECRETS = {
-    "web": ("token-private.jwks", "internal-api-key", "secret-key", "pki/nginx-client.key", "pki/web-app-client.key"),
-    "services": ("receipt-private.jwks", "internal-api-key", "pki/services.key", "pki/health-client.key"),
-}
 TIERS = pytest.mark.parametrize("tier", ["web", "services"])
-
-
-@pytest.fixture(scope="module")
-def hosts(docker, tmp_path_factory):
-    wheelhouse.main()
-    made = Hosts(tmp_path_factory.mktemp("hosts"), wheelhouse.PACKED)
-    made.make()
-    try:
-        made.playbook()
-        yield made
-    finally:
-        made.remove()
-
-
-@pytest.fixture(scope="module")
-def edge(hosts):
-    user = {"USERNAME": "operator", "PASSWORD": "long enough for a trial", "EMAIL": "operator@example.org"}
-    given = " ".join(f"--setenv=DJANGO_SUPERUSER_{name}={shlex.quote(value)}" for name, value in user.items())
-    # createsuperuser asks a person; a test answers by variables, which the command itself does not pass on.
-    line = hosts.sh("web", "cat /usr/local/sbin/sluice-web").replace("--working-directory", f"{given} --working-directory")
-    hosts.sh("web", f"cat > /run/sluice-web-once <<'END'\n{line}END\nsh /run/sluice-web-once createsuperuser --noinput")
-    hosts.sh("web", "sluice-web create_collection demo --title Demo --member operator")
-    api_key = hosts.sh("web", "sluice-web create_api_key operator --label infra").split()[-1]
-    resolve = ("--resolve", f"{PUBLIC_NAME}:443:{ADDRESSES['web']}")
-    return Edge(f"https://{PUBLIC_NAME}", hosts.folder / "edge/ca.crt", api_key, resolve)
 
 
 def units(hosts, tier: str) -> list[str]:
@@ -69,6 +29,14 @@ def third_host(script: str) -> str:
     return run("docker", "run", "--rm", "--network", NETWORK, "--entrypoint", "python3", HOST, "-c", script).stdout
 
 
+def answers_to_a_third_host(*places: tuple[str, int]) -> set:
+    script = (
+        f"import socket\nfor place in {places!r}:\n one = socket.socket(); one.settimeout(3)\n"
+        " try: one.connect(place); print(place)\n except TimeoutError: pass"
+    )
+    return set(third_host(script).splitlines())
+
+
 def ready(hosts) -> dict:
     certificate = "--cacert pki/inside-ca.crt --cert pki/health-client.crt --key pki/health-client.key"
     to = f"--connect-to ::{ADDRESSES['services']}:"
@@ -79,72 +47,7 @@ def ready(hosts) -> dict:
 def test_the_second_run_changes_nothing_and_neither_does_a_check(hosts):
     for options in ((), ("--check",)):
         recap = re.findall(r"changed=(\d+) +unreachable=(\d+) +failed=(\d+)", hosts.playbook(*options))
-        assert recap == [("0", "0", "0")] * 2
-
-
-def test_a_file_of_327_mib_arrives_and_its_receipt_verifies(hosts, edge, big_file):
-    path, digest = big_file
-    status, upload = edge.put("demo", path)
-    assert status == 201, upload
-    claims = edge.receipt(upload)
-    assert (claims["size"], claims["sha256"]) == (SIZE, digest)
-    stored = hosts.sh("services", f"sha256sum {EXPORT}/collections/demo/*/*/{upload['upload_id']}/scan.bin")
-    assert stored.split()[0] == digest
-
-
-@TIERS
-def test_units_run_as_their_own_user_in_a_narrow_sandbox(hosts, tier):
-    found = units(hosts, tier)
-    assert len(found) == len(UNITS[tier])
-    for unit in found:
-        pid = hosts.sh(tier, f"systemctl show --property MainPID --value {unit}").strip()
-        status = hosts.sh(tier, f"cat /proc/{pid}/status")
-        assert "0" not in re.search(r"^Uid:\t(.*)$", status, re.MULTILINE)[1].split(), unit
-        assert "Max core file size        0                    0" in hosts.sh(tier, f"cat /proc/{pid}/limits"), unit
-        said = hosts.sh(tier, f"systemd-analyze security --no-pager {unit} | tail -1")
-        assert float(re.search(r"level for .*: ([\d.]+)", said)[1]) <= 2.0, said
-
-
-@TIERS
-def test_sockets_and_timers_are_there_at_the_next_start_too(hosts, tier):
-    for unit in (*SOCKETS[tier], *TIMERS[tier]):
-        assert hosts.sh(tier, f"systemctl is-active {unit}; systemctl is-enabled {unit}").split() == ["active", "enabled"], unit
-
-
-@TIERS
-def test_no_secret_can_be_read_by_others_or_stands_in_an_environment(hosts, tier):
-    for name in SECRETS[tier]:
-        assert hosts.sh(tier, f"stat -c '%U %a' /etc/sluice/{name}").split() == ["root", "600"], name
-    key = hosts.sh(tier, "cat /etc/sluice/internal-api-key").strip()
-    found = hosts.sh(tier, f"grep -rlF {key} /etc/systemd /etc/sluice /proc/[0-9]*/environ 2>/dev/null; true")
-    assert found.split() == ["/etc/sluice/internal-api-key"]
-    if tier == "web":
-        assert hosts.sh("web", "find /etc/sluice/nginx -type f ! -perm 0640 -o -type f ! -group sluice-nginx") == ""
-
-
-@TIERS
-def test_nothing_swaps_and_nothing_dumps_core(hosts, tier):
-    assert hosts.sh(tier, "tail -n +2 /proc/swaps; systemctl is-enabled swap.target; true").split() == ["masked"]
-    assert "* hard core 0" in " ".join(hosts.sh(tier, "cat /etc/security/limits.d/60-sluice.conf").split())
-    assert hosts.sh(tier, "systemctl show --property DefaultLimitCORE --value").strip() == "0"
-
-
-def test_what_nginx_runs_is_what_was_reviewed_and_the_lint_judges_the_rest(hosts, tmp_path):
-    listed = hosts.sh("web", "cd /opt/sluice/nginx/conf && find . -type f ! -name site.conf -exec sha256sum {} + | sort -k2")
-    reviewed = run("sh", "-c", "find . -type f ! -name Dockerfile -exec sha256sum {} + | sort -k2", cwd=nginx.TREE).stdout
-    assert listed == reviewed
-    site = tmp_path / "site.conf"
-    site.write_text(hosts.sh("web", "cat /opt/sluice/nginx/conf/site.conf"))
-    parsed = crossplane.parse(str(site), single=True, check_ctx=False, check_args=False, strict=False)
-    assert parsed["status"] == "ok", parsed["errors"]
-
-    def walk(block):
-        for entry in block:
-            yield entry["directive"]
-            yield from walk(entry.get("block", []) if entry["directive"] != "map" else [])
-
-    directives = set(walk(parsed["config"][0]["parsed"]))
-    assert directives <= SITE_MAY_HOLD and not any(map(NEVER.fullmatch, directives))
+        assert recap == [("0", "0", "0")] * len(hosts.addresses)
 
 
 def test_the_services_tier_answers_the_web_host_alone(hosts):
@@ -153,11 +56,28 @@ def test_the_services_tier_answers_the_web_host_alone(hosts):
     for port, answer in (("8001", "404"), ("8002", "200")):
         url = f"https://services.sluice.internal:{port}/healthz"
         assert hosts.sh("web", f"curl -s -m 5 -o /dev/null -w %{{http_code}} {known} --connect-to ::{services}: {url}") == answer
-    script = (
-        "import socket\nfor port in (8001, 8002, 22):\n one = socket.socket(); one.settimeout(3)\n"
-        f" try: one.connect(('{services}', port)); print('answered')\n except TimeoutError: print('silent')"
-    )
-    assert third_host(script).split() == ["silent"] * 3
+    assert answers_to_a_third_host(*((services, port) for port in (8001, 8002, 22))) == set()
+
+
+def test_a_prometheus_is_told_the_numbers_and_nobody_else_is(hosts, edge):
+    """Its prometheus.yml names what monitoring.yml put there, and that is all that its operator writes."""
+    written = "rule_files: [rules/*.yml]\nscrape_config_files: [sluice/*.yml]\nglobal: {scrape_interval: 1s}\n"
+    hosts.sh("monitoring", f"printf '{written}' > /etc/prometheus/prometheus.yml && promtool check config /etc/prometheus/prometheus.yml")
+    hosts.sh("monitoring", "systemctl restart prometheus.service")
+    for number in ("sluice_healthy", "sluice_web_grants", "node_memory_MemTotal_bytes"):
+        ask = f"curl -s 'http://127.0.0.1:9090/api/v1/query?query=count({number})'"
+        hosts.sh("monitoring", f"n=0; until {ask} | grep -q '\"value\"'; do n=$((n + 1)); test $n -lt 60 || exit 1; sleep 1; done")
+    ask = "curl -s --data-urlencode 'query=up{job=~\"sluice.*\"}' http://127.0.0.1:9090/api/v1/query"
+    up = json.loads(hosts.sh("monitoring", ask))["data"]["result"]
+    assert [one["value"][1] for one in up] == ["1"] * (2 + sum(host.startswith("web") for host in hosts.addresses)), up
+    assert hosts.sh("monitoring", "curl -s http://127.0.0.1:9090/api/v1/rules").count("sluice") > 5
+    # The web host's own certificates, of the same authority, open neither.
+    services, files = ADDRESSES["services"], "/etc/sluice/nginx/nginx-client"
+    ask = f"curl -s -m 5 -o /dev/null -w '%{{http_code}} ' -k --cert {files}.crt --key {files}.key"
+    to = [f"{ask} --connect-to ::{services}: https://services.sluice.internal:8002/metrics", f"{ask} https://{services}:9100/metrics"]
+    to += [f"{ask} https://{ADDRESSES['web']}:9100/metrics"]
+    assert hosts.sh("web", "; ".join(to) + "; true").split() == ["403", "000", "000"]
+    assert answers_to_a_third_host((services, 8002), (services, 9100), (ADDRESSES["web"], 9100)) == set()
 
 
 def test_one_address_cannot_hold_the_edge(hosts):
@@ -196,7 +116,7 @@ def test_changed_keys_start_another_instance_and_the_old_one_finishes_its_body(h
     sent_enough = tmp_path / "sent-enough"
     slow = slow_upload(edge, sent_enough)
     # What settles abandoned uploads must see that this one is not.
-    hosts.sh("services", "systemctl start sluice-services-task@recover.service; sluice-services recover")
+    hosts.sh("services", "systemctl start sluice-services-recover.service; sluice-services recover")
     commands = {"web": "sluice-web token_keys", "services": "sluice-services receipt_keys"}
     made = {tier: hosts.sh(tier, f"{command} new").strip() for tier, command in commands.items()}
     for tier, command in commands.items():
@@ -216,15 +136,18 @@ def test_changed_keys_start_another_instance_and_the_old_one_finishes_its_body(h
     assert hosts.sh("services", "grep -c kid /etc/sluice/token-public.jwks") == "1\n", "what the retired key would sign does not"
 
 
-def slow_upload(edge, until: Path) -> subprocess.Popen:
-    """curl with a body that goes on, at 64 KiB a second, until that file is there. Its output is the status."""
-    status, grant = edge.api("/api/v1/uploads", {"collection": "demo"})
-    assert status == 201
-    command = ["curl", "-q", "-s", "--cacert", str(edge.ca), *edge.resolve, "-w", "%{http_code}", "-o", "/dev/null"]
-    command += ["-H", f"Authorization: Bearer {grant['token']}", "-H", 'Content-Disposition: attachment; filename="slow.bin"']
-    body = f"until test -e {shlex.quote(str(until))}; do head -c 65536 /dev/urandom; sleep 1; done"
-    command += ["-T", "-", edge.url + "/u"]
-    return subprocess.Popen(["sh", "-c", f"({body}) | {shlex.join(command)}"], stdout=subprocess.PIPE, text=True)
+def test_listeners_move_to_another_address_and_no_body_is_cut(hosts, edge, tmp_path):
+    sent_enough = tmp_path / "sent-enough"
+    slow = slow_upload(edge, sent_enough)
+    listening = "ss -Hltn 'sport = :8001 or sport = :8002' | awk '{ print $4 }' | sort"
+    for listen in ("0.0.0.0", ADDRESSES["services"]):
+        hosts.roles("services", "app_release", "services_app", options=("-e", f"services_app_listen={listen}"))
+        assert hosts.sh("services", listening).split() == [f"{listen}:8001", f"{listen}:8002"]
+        status, upload = edge.put("demo", ROOT / "README.md")
+        assert status == 201 and edge.receipt(upload)
+    assert slow.poll() is None
+    sent_enough.touch()
+    assert slow.communicate(timeout=300)[0].strip() == "201"
 
 
 @TIERS

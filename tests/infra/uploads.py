@@ -2,6 +2,8 @@
 
 import dataclasses
 import json
+import shlex
+import subprocess
 from pathlib import Path
 
 import joserfc.jwk
@@ -50,3 +52,14 @@ class Edge:
         status, grant = self.api("/api/v1/receipts", {"receipt": upload["receipt"]})
         assert (status, grant.get("state")) == (200, "complete")
         return json.loads(signed.payload)
+
+
+def slow_upload(edge: Edge, until: Path) -> subprocess.Popen:
+    """curl with a body that goes on, at 64 KiB a second, until that file is there. Its output is the status."""
+    status, grant = edge.api("/api/v1/uploads", {"collection": "demo"})
+    assert status == 201
+    command = ["curl", "-q", "-s", "--cacert", str(edge.ca), *edge.resolve, "-w", "%{http_code}", "-o", "/dev/null"]
+    command += ["-H", f"Authorization: Bearer {grant['token']}", "-H", 'Content-Disposition: attachment; filename="slow.bin"']
+    body = f"until test -e {shlex.quote(str(until))}; do head -c 65536 /dev/urandom; sleep 1; done"
+    command += ["-T", "-", edge.url + "/u"]
+    return subprocess.Popen(["sh", "-c", f"({body}) | {shlex.join(command)}"], stdout=subprocess.PIPE, text=True)

@@ -205,13 +205,14 @@ def services_context(pki: Pki) -> ssl.SSLContext:
     return context
 
 
-def altered(tree: Path, target: Path, changes: dict[str, tuple[str, str]]) -> Path:
-    """A copy of the tree with one text replaced in each named file; the text must be there."""
+def altered(tree: Path, target: Path, changes: dict[str, tuple[str, ...]]) -> Path:
+    """A copy of the tree with texts replaced in each named file, each followed by its new one; they must be there."""
     shutil.copytree(tree, target)
-    for name, (old, new) in changes.items():
-        text = (target / name).read_text()
-        assert old in text, f"{name} does not hold {old!r}"
-        (target / name).write_text(text.replace(old, new))
+    for name, texts in changes.items():
+        for old, new in zip(texts[::2], texts[1::2], strict=True):
+            text = (target / name).read_text()
+            assert old in text, f"{name} does not hold {old!r}"
+            (target / name).write_text(text.replace(old, new))
     return target
 
 

@@ -28,6 +28,21 @@ class Report:
         """Log lines are counted too, by whole pages; 128 KiB of them is more than any test here makes."""
         return not self.tries and not self.written and self.counted <= 128 << 10
 
+    def read(self, trace: str) -> None:
+        """What COMMAND wrote down."""
+        for line in trace.splitlines():
+            call = re.match(r"\d+ +(\w+)\((.*)\) += (-?\d+)", line)
+            if not call:
+                continue
+            name, arguments, result = call.groups()
+            if name.startswith("pwrite"):
+                self.written += max(int(result), 0)
+            elif not name.startswith("open") or "O_CREAT" in arguments or "O_TMPFILE" in arguments:
+                self.tries.append(line)
+
+
+COMMAND = ("strace", "-f", "-qq", "-s", "0", "-e", f"trace={CALLS}")
+
 
 class Watch:
     """Watches processes from `with` to its end; then `report` is filled."""
@@ -39,7 +54,7 @@ class Watch:
         self.report = Report()
 
     def __enter__(self) -> "Watch":
-        command = ["strace", "-f", "-qq", "-s", "0", "-e", f"trace={CALLS}", "-o", str(self.output)]
+        command = [*COMMAND, "-o", str(self.output)]
         command += [part for pid in self.pids for part in ("-p", str(pid))]
         self._strace = subprocess.Popen(command, stderr=subprocess.PIPE)
         deadline = time.monotonic() + 20
@@ -54,15 +69,7 @@ class Watch:
         self.report.counted = sum(_written(pid) for pid in self.pids) - self._before
         self._strace.terminate()
         self._strace.wait(20)
-        for line in self.output.read_text().splitlines():
-            call = re.match(r"\d+ +(\w+)\((.*)\) += (-?\d+)", line)
-            if not call:
-                continue
-            name, arguments, result = call.groups()
-            if name.startswith("pwrite"):
-                self.report.written += max(int(result), 0)
-            elif not name.startswith("open") or "O_CREAT" in arguments or "O_TMPFILE" in arguments:
-                self.report.tries.append(line)
+        self.report.read(self.output.read_text())
 
 
 def _traced(pid: int) -> bool:

@@ -84,6 +84,15 @@ def test_an_upload_carries_only_the_headers_that_are_named(rig):
     assert "forged" not in str(seen.headers) and "s3cret" not in str(seen.headers)
 
 
+def test_that_a_body_is_chunked_is_told_however_it_comes(rig):
+    """One that is here whole already is passed on with its length."""
+    head = f"PUT /u/{TOKEN} HTTP/1.1\r\nHost: localhost:{rig.port}\r\nConnection: close\r\n"
+    rig.raw(f"{head}Transfer-Encoding: chunked\r\n\r\n5\r\n12345\r\n0\r\n\r\n".encode())
+    rig.raw(f"{head}Content-Length: 5\r\nX-Upload-Coding: chunked\r\n\r\n12345".encode())
+    told = [(seen.header("X-Upload-Coding"), seen.header("Content-Length")) for seen in rig.uploads.requests]
+    assert told == [("chunked", "5"), (None, "5")]
+
+
 def test_an_append_carries_on_what_the_answer_about_it_said_of_offset_retrievals(rig):
     rig.control.answers["/authorize"] = (204, {"X-Upload-Retrievals": "7"}, b"")
     rig.ask("PATCH", f"/u/{TOKEN}/{UPLOAD}", {"X-Upload-Retrievals": "8"}, b"12345")
@@ -114,8 +123,27 @@ FOREIGN = [
     ({"x-ms-copy-source": "https://example.org/a"}, "part", None),
     ({"x-goog-copy-source": "/bucket/key"}, "part", None),
     ({"X-Copy-From": "/container/object"}, "part", None),
+    *(({f"x-{whose}-copy-source": "/bucket/key"}, "part", None) for whose in ("oss", "cos", "obs", "bce", "tos", "kss", "nos")),
+    ({"x-amz-rename-source": "/bucket/key"}, "part", None),
+    ({"x-ms-rename-source": "/container/a"}, "part", None),
+    ({"X-Symlink-Target": "container/object"}, "part", None),
+    ({"x-oss-symlink-target": "object"}, "part", None),
+    ({"If-None-Match": "*"}, None, None),
+    ({"If-Match": '"zzz"', "Range": "bytes=5-"}, "part", None),
+    ({"If-Match": '"zzz"'}, "unmatched", None),
+    ({"If": '(["zzz"])'}, "unmatched", None),
+    ({"If": "(<opaquelocktoken:zzz>)"}, "unmatched", None),
+    ({"X-Upyun-Multi-Stage": "upload"}, "part", None),
     ({"X-Object-Manifest": "container/prefix"}, "part", None),
     ({"OC-Chunked": "1"}, "part", None),
+    ({"OC-Chunk-Offset": "0"}, "part", None),
+    ({"OC-Chunk-Size": "5"}, "part", None),
+    ({"Destination": "https://example.org/dav/files/a"}, "part", None),
+    ({"X-Bz-Part-Number": "2"}, "part", None),
+    ({"x-amz-mp-object-size": "9"}, "part", None),
+    ({"x-ms-page-write": "update"}, "part", None),
+    ({"X-Checksum-Deploy": "true"}, "part", None),
+    ({"X-Checksum-Deploy": "false"}, None, None),
     ({"IM": "vcdiff"}, "part", None),
     ({"Delta-Base": '"a"'}, "part", None),
     ({"Upload-Incomplete": "?1"}, "part", None),
@@ -129,11 +157,16 @@ FOREIGN = [
     ({"x-ms-structured-body": "XSM/1.0; properties=crc64"}, "coded", None),
     ({"x-ms-structured-content-length": "5"}, "coded", None),
     ({"Content-Transfer-Encoding": "base64"}, "coded", None),
+    ({"x-ms-blob-content-encoding": "gzip"}, "coded", None),
+    ({"x-ms-content-encoding": "gzip"}, "coded", None),
+    ({"x-ms-blob-content-encoding": "Identity", "Content-Transfer-Encoding": "8bit"}, None, None),
     ({"Content-Transfer-Encoding": "Quoted-Printable"}, "coded", None),
     ({"Content-Transfer-Encoding": "Binary"}, None, None),
     ({"X-Goog-Upload-Command": "start"}, "part", None),
     ({"OC-Total-Length": "9"}, None, "9"),
     ({"X-File-Size": "9"}, None, "9"),
+    ({"x-ms-content-length": "9"}, None, "9"),
+    ({"x-ms-blob-content-length": "9", "OC-Total-Length": "7"}, None, "7     9"),
     ({"X-Expected-Entity-Length": "5", "OC-Total-Length": "9", "X-Upload-Content-Length": "7"}, None, "9 5 7"),
     ({"OC-Total-Length": "many words"}, None, "?"),
 ]
@@ -148,6 +181,14 @@ def test_what_other_products_say_of_a_body_is_folded_into_two_headers_of_ours_fo
             for seen in (question, *asked, *rig.uploads.requests):
                 told = [value and value.strip() for value in map(seen.header, ("X-Upload-Body", "X-Upload-Totals"))]
                 assert told == [body, totals], said
+
+
+def test_if_match_holds_of_what_is_there_alone(rig):
+    """RFC 9110, 13.1.1: `*` is any version, and a creation has none."""
+    for method, target, told in (("PUT", f"/u/{TOKEN}", "unmatched"), ("PATCH", f"/u/{TOKEN}/{UPLOAD}", None)):
+        rig.reset()
+        rig.ask(method, target, {"If-Match": "*"}, b"12345")
+        assert {seen.header("X-Upload-Body") for seen in (*rig.control.requests, *rig.uploads.requests)} == {told}
 
 
 def test_a_question_for_which_there_is_no_body_may_name_a_range(rig):
@@ -226,6 +267,21 @@ def test_pages_and_static_files_say_themselves_how_long_they_keep(rig):
     assert rig.ask("GET", "/uploads/").header("Cache-Control") == "no-store"
 
 
+def test_what_is_published_is_kept_as_long_as_it_says_itself(rig):
+    for path in ("/api/v1/openapi.json", "/api/v1/receipt-keys"):
+        rig.web.answers[path] = (200, {"Cache-Control": "public, max-age=300"}, b"{}")
+        assert rig.ask("GET", path).header("Cache-Control") == "public, max-age=300"
+        rig.web.answers[path] = (401, {"Cache-Control": "no-store"}, b"{}")
+        assert rig.ask("GET", path).header("Cache-Control") == "no-store"
+
+
+@pytest.mark.parametrize("path", ["/", "/static", "/api/v1/uploads", "/staticx/a.js", "/admin/static/a.js"])
+def test_only_static_files_may_be_compressed_on_their_way(rig, path):
+    for target, passed in ((path, None), ("/static/pages/app.js", "br, gzip")):
+        rig.ask("GET", target, {"Accept-Encoding": "br, gzip"})
+        assert rig.web.requests[-1].header("Accept-Encoding") == passed, target
+
+
 def test_upstream_headers_cannot_steer_nginx(rig):
     rig.uploads.answers["/u"] = (
         201,
@@ -242,9 +298,13 @@ def test_retry_after_of_an_application_passes_once(rig):
     assert rig.ask("PUT", f"/u/{TOKEN}", body=b"12345").header("Retry-After") == "7"
 
 
+def asking_for_a_comparison() -> list[str]:
+    lines = "".join(path.read_text() for path in sorted((TREE / "snippets").glob("to-services-checks*.conf")))
+    return re.findall(r"^proxy_set_header (\S+) ", lines, re.MULTILINE)
+
+
 def test_every_header_that_asks_for_a_comparison_reaches_the_question_and_the_body(rig):
-    lines = (TREE / "snippets" / "to-services-checks.conf").read_text()
-    names = [name for name in re.findall(r"^proxy_set_header (\S+) ", lines, re.MULTILINE) if name != "Trailer"]
+    names = [name for name in asking_for_a_comparison() if name != "Trailer"]
     sent = {name: f"v{at}" for at, name in enumerate(names)} | {"Trailer": "X-Amz-Checksum-Crc32, Expires"}
     rig.ask("PUT", f"/u/{TOKEN}", sent, b"12345")
     for seen in (rig.control.requests[0], rig.uploads.requests[0]):
@@ -254,5 +314,6 @@ def test_every_header_that_asks_for_a_comparison_reaches_the_question_and_the_bo
 
 
 def test_a_control_character_in_one_of_them_is_refused_at_the_door(rig):
-    answer = rig.ask("PUT", f"/u/{TOKEN}", {"X-Checksum-Sha1": "a\x01b"}, b"12345")
-    assert (answer.status, answer.code(), rig.control.requests) == (400, "request_malformed", [])
+    for name in asking_for_a_comparison():
+        answer = rig.ask("PUT", f"/u/{TOKEN}", {name: "a\x01b"}, b"12345")
+        assert (answer.status, answer.code(), rig.control.requests) == (400, "request_malformed", []), name

@@ -3,6 +3,7 @@
 import re
 import threading
 import time
+from pathlib import Path
 
 import pytest
 
@@ -53,7 +54,8 @@ def test_passwords_are_tried_slowly_while_pages_are_not_held_up(rig):
     def sign_in(path):
         return rig.ask("POST", path, body=b"username=a&password=b", address="127.0.1.7")
 
-    answers = [sign_in("/accounts/login/" if number % 2 else "/admin/login/") for number in range(40)]
+    paths = ("/accounts/login/", "/admin/login/", "/accounts/forgotten/", "/accounts/new-password/")
+    answers = [sign_in(paths[number % 4]) for number in range(40)]
     statuses = [answer.status for answer in answers]
     assert statuses[:31] == [200] * 31 and set(statuses[32:]) == {429}
     assert_slow_down(answers[-1])
@@ -61,20 +63,26 @@ def test_passwords_are_tried_slowly_while_pages_are_not_held_up(rig):
     assert rig.ask("POST", "/api/v1/uploads", body=b"{}", address="127.0.1.7").status == 200
 
 
-@pytest.fixture(scope="module")
-def hasty(binary, pki, tmp_path_factory):
-    """The same nginx with every patience shortened to a second, and ten requests at once instead of 400."""
-    folder = tmp_path_factory.mktemp("hasty")
-    tree = altered(TREE, folder / "tree", {})
-    for file in ("snippets/timeouts.conf", "conf.d/uploads.conf", "conf.d/authorize.conf"):
-        text = (tree / file).read_text()
-        for patience in ("15s", "330s", "60s", "120s", "600s", "10s"):
-            text = text.replace(f" {patience};", " 1s;")
-        (tree / file).write_text(text)
+def few_at_once(tree: Path) -> Path:
+    """Ten requests at once instead of 400."""
     for file in ("snippets/limits.conf", "conf.d/web.conf"):
         text = (tree / file).read_text()
         assert "zone=requests burst=400 nodelay;" in text
         (tree / file).write_text(text.replace("burst=400", "burst=10").replace("rate=100r/s", "rate=1r/s"))
+    return tree
+
+
+@pytest.fixture(scope="module")
+def hasty(binary, pki, tmp_path_factory):
+    """The same nginx with every patience shortened to a second, and ten requests at once instead of 400."""
+    folder = tmp_path_factory.mktemp("hasty")
+    tree = few_at_once(altered(TREE, folder / "tree", {}))
+    for file in ("snippets/timeouts.conf", "conf.d/uploads.conf", "conf.d/authorize.conf"):
+        text = (tree / file).read_text()
+        for patience in ("15s", "330s", "60s", "120s", "600s", "10s"):
+            text = text.replace(f" {patience};", " 1s;")
+        text = text.replace("proxy_read_timeout 30s;", "proxy_read_timeout 1s;")
+        (tree / file).write_text(text)
     with Rig(folder / "rig", binary, pki, tree) as made:
         yield made
 
@@ -132,7 +140,18 @@ def test_a_services_tier_that_does_not_answer_is_reported_as_such(impatient, lis
     getattr(impatient, listener).answers[target] = lambda _seen: release.wait(20) and (204, {}, b"")
     answer = impatient.ask("PUT", f"/u/{TOKEN}", body=b"12345")
     release.set()
-    assert (answer.status, answer.code(), answer.header("Retry-After")) == (503, "store_unavailable", "30")
+    assert (answer.status, answer.code(), answer.header("Retry-After")) == (503, "no_answer", "30")
+
+
+def test_a_web_app_that_does_not_answer_is_not_said_to_be_the_storage_side(impatient):
+    release = threading.Event()
+    for target in ("/uploads/", "/api/v1/uploads"):
+        impatient.web.answers[target] = lambda _seen: (None, {}, b"") if release.wait(20) else (204, {}, b"")
+    page, program = (impatient.ask("GET", target, address="127.0.1.4") for target in ("/uploads/", "/api/v1/uploads"))
+    release.set()
+    assert (page.status, page.header("Retry-After")) == (503, "5")
+    assert b"<h1>The page is busy</h1>" in page.body
+    assert (program.status, program.code(), program.header("Retry-After")) == (503, "web_busy", "5")
 
 
 @pytest.mark.parametrize(
@@ -143,3 +162,34 @@ def test_a_burst_of_requests_is_slowed_down(impatient, target, address):
     assert [answer.status for answer in answers[:11]] == [200] * 11
     assert_slow_down(next(answer for answer in answers if answer.status != 200))
     assert impatient.ask("GET", target, address="127.0.1.9").status == 200
+
+
+@pytest.fixture(scope="module")
+def from_anywhere(binary, pki, tmp_path_factory):
+    """An nginx that believes a header about its client's address, which needs no such addresses on this machine."""
+    folder = tmp_path_factory.mktemp("from-anywhere")
+    tree = few_at_once(altered(TREE, folder / "tree", {}))
+    with (tree / "snippets" / "limits.conf").open("a") as limits:
+        limits.write("set_real_ip_from 127.0.0.1;\nreal_ip_header X-From;\n")
+    with Rig(folder / "rig", binary, pki, tree) as made:
+        yield made
+
+
+@pytest.mark.parametrize(
+    ("first", "second", "is_same"),
+    [
+        ("2001:db8:1:1::1", "2001:db8:1:1:ffff:ffff:ffff:ffff", True),
+        ("2001:db8:a0a:a0a::a0a", "2001:db8:a0a:a0a:a0a:a0a:a0a:a0a", True),  # line breaks in its bytes
+        ("2001:db8:2:1::1", "2001:db8:2:2::1", False),
+        ("2001:db8:3::1", "2001:db8:3:1::1", False),
+        ("192.0.2.1", "192.0.2.2", False),
+        ("10.10.10.10", "10.10.10.11", False),
+        ("::ffff:198.51.100.1", "::ffff:198.51.100.2", False),
+        ("::ffff:10.10.10.10", "::ffff:10.10.10.10", True),
+    ],
+)
+def test_whoever_has_a_whole_network_of_ipv6_counts_once(from_anywhere, first, second, is_same):
+    statuses = [from_anywhere.ask("GET", "/", {"X-From": first}).status for _ in range(16)]
+    assert statuses[:11] == [200] * 11 and 429 in statuses
+    assert from_anywhere.log_lines()[-1]["client"] == first
+    assert (from_anywhere.ask("GET", "/", {"X-From": second}).status == 429) == is_same

@@ -15,7 +15,7 @@ SITE_MAY_HOLD = {
     "upstream", "server", "zone", "keepalive", "keepalive_requests", "keepalive_timeout", "listen", "server_name", "include",
     "ssl_certificate", "ssl_certificate_key",
     "map", "default",  # the list of other origins: the example has none
-    "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_trusted_certificate", "proxy_ssl_name",
+    "proxy_ssl_certificate", "proxy_ssl_certificate_key", "proxy_ssl_trusted_certificate", "proxy_ssl_crl", "proxy_ssl_name",
 }  # fmt: skip
 
 # Directives that write bodies, keep responses, bring in files to serve, or run code.
@@ -49,8 +49,15 @@ AT_HTTP_LEVEL = {
     "proxy_ssl_protocols": ["TLSv1.3"],
     "proxy_ssl_server_name": ["on"],
 }
-# Only the question that is asked about an upload, which never has a body.
-EXCEPTIONS = [("proxy_pass_request_body", ("location = /.authorize",))]
+# The question that is asked about an upload, which never has a body; and small bodies (ADR 0024), in these places alone.
+EXCEPTIONS = [("proxy_pass_request_body", "conf.d/authorize.conf"), ("proxy_request_buffering", "snippets/collected.conf")]
+COLLECTED = {
+    ("conf.d/web.conf", "location /api/"),
+    ("conf.d/web.conf", "location /"),
+    ("conf.d/uploads.conf", "location /.check/"),
+}
+# A body of chunks is collected as it came: at worst `1\r\nx\r\n` for each byte.
+FRAMING = 6
 
 
 def directives(path: Path):
@@ -86,9 +93,30 @@ def test_a_method_is_changed_only_to_the_one_that_was_routed(everything):
 def test_what_makes_nginx_stream_and_fail_closed_is_set_once_at_http_level(everything):
     for directive, wanted in AT_HTTP_LEVEL.items():
         found = [(name, args, around) for name, found, args, _, around in everything if found == directive]
-        found = [entry for entry in found if (directive, entry[2]) not in EXCEPTIONS]
+        found = [entry for entry in found if (directive, entry[0]) not in EXCEPTIONS]
         assert [(args, around) for _, args, around in found] == [(wanted, ())], f"{directive}: {found}"
         assert found[0][0].startswith("snippets/"), "included at http level by nginx.conf"
+
+
+def test_small_bodies_are_collected_and_no_others(everything):
+    """Every location that passes requests on either streams the file, or carries no body, or collects it."""
+    included = {(name, around[-1]) for name, _, args, _, around in everything if args == ["snippets/collected.conf"]}
+    assert included == COLLECTED
+    (switched,) = [
+        (name, around, args) for name, directive, args, _, around in everything if (directive, args) == ("proxy_request_buffering", ["on"])
+    ]
+    assert switched == ("snippets/collected.conf", (), ["on"])
+    passing = {(name, around[-1]) for name, directive, _, _, around in everything if directive == "proxy_pass"}
+    others = {("conf.d/uploads.conf", "location /.body/"), ("conf.d/uploads.conf", "location /.control/")}
+    assert passing == COLLECTED | others | {("conf.d/authorize.conf", "location = /.authorize")}
+
+
+def test_every_limit_counts_clients_and_none_counts_single_addresses_of_ipv6(everything):
+    zones = {args[0] for _, directive, args, _, _ in everything if directive in ("limit_req_zone", "limit_conn_zone")}
+    assert zones == {"$client", "$login_client"}
+    for path in FILES:
+        if "$binary_remote_addr" in path.read_text():
+            assert path.relative_to(TREE).as_posix() == "maps/client.conf"
 
 
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.relative_to(TREE).as_posix())
@@ -122,17 +150,14 @@ def test_if_does_nothing_but_return(everything):
     assert inside == {"return"}
 
 
-def test_error_log_is_never_debug_and_silent_wherever_a_request_line_holds_a_token(everything):
-    levels = {name: args[-1] for name, directive, args, _, _ in everything if directive == "error_log"}
-    assert levels == {"nginx.conf": "warn", "snippets/quiet-errors.conf": "emerg"}
-    for name in ("conf.d/uploads.conf", "conf.d/authorize.conf", "conf.d/problems.conf"):
-        locations = [line for found, directive, _, line, _ in everything if (found, directive) == (name, "location")]
-        quiet = [
-            line
-            for found, directive, args, line, _ in everything
-            if found == name and args == ["snippets/quiet-errors.conf"]
-        ]
-        assert len(locations) == len(quiet) > 0
+def test_error_log_is_never_debug_and_silent_about_every_request(everything):
+    """nginx prints the request line, whatever is wrong: so the one line for all requests stands at http level, and no other does."""
+    levels = [(name, args[-1], around) for name, directive, args, _, around in everything if directive == "error_log"]
+    assert sorted(levels) == [("nginx.conf", "warn", ()), ("snippets/quiet-errors.conf", "emerg", ())]
+    included = [(name, around) for name, _, args, _, around in everything if args == ["snippets/quiet-errors.conf"]]
+    assert included == [("nginx.conf", ("http",))]
+    quieter = {directive for _, directive, *_ in everything if directive.endswith("_log_level") or directive == "log_not_found"}
+    assert quieter == set(), "they would only move a line from one level to another"
 
 
 def test_no_log_holds_what_a_client_may_write_into_a_url_or_header(everything):
@@ -148,8 +173,8 @@ def test_no_variable_that_holds_a_body_is_mentioned():
         assert [word for word in NEVER_MENTIONED if word in path.read_text().replace("(!) No $request", "")] == []
 
 
-def test_a_buffer_is_larger_than_the_limit_that_it_serves(everything):
-    """With equal sizes a chunked body reaches for the disk."""
+def test_a_buffer_is_larger_than_the_limit_that_it_serves_and_than_any_honest_framing_of_it(everything):
+    """With equal sizes a chunked body reaches for the disk. Where none of these stands, those of unbuffered.conf hold."""
     sizes = {}
     for name, directive, args, _, around in everything:
         if directive in ("client_max_body_size", "client_body_buffer_size"):
@@ -159,7 +184,7 @@ def test_a_buffer_is_larger_than_the_limit_that_it_serves(everything):
     assert bounded.pop(refusing) == {"client_max_body_size": "1"}, "no body is read there, it is dropped"
     assert bounded.keys() == {("snippets/unbuffered.conf", ()), ("conf.d/uploads.conf", ("location /.check/",))}
     for found in bounded.values():
-        assert _bytes(found["client_body_buffer_size"]) > _bytes(found["client_max_body_size"])
+        assert _bytes(found["client_body_buffer_size"]) > FRAMING * _bytes(found["client_max_body_size"])
 
 
 def test_the_site_file_holds_only_what_differs_from_place_to_place(everything):

@@ -4,8 +4,18 @@ import re
 
 import pytest
 
+from services_app.tokens.claims import Quota
 from services_app.tokens.errors import TokenRefused
-from services_app.uploads.errors import Problem, Unauthorised, WrongOffset, table
+from services_app.uploads.errors import (
+    Busy,
+    NoSpace,
+    Problem,
+    QuotaExceeded,
+    TooLarge,
+    Unauthorised,
+    WrongOffset,
+    table,
+)
 from tests.nginx.rig import GRANT, TOKEN, TREE, UPLOAD, Answer
 
 # A wrong client certificate between our own tiers is a fault of ours, which the sender is told as such.
@@ -35,6 +45,8 @@ def test_nginx_maps_every_code_and_no_other():
     text = (TREE / "maps" / "problem-status.conf").read_text()
     mapped = {code: int(status) for code, status in re.findall(r"^ +(\w+) +(\d{3});", text, re.MULTILINE)}
     assert mapped.pop("default") == 500
+    assert '"~^token_"            401;' in text
+    mapped |= {code: 401 for code in documented() if code.startswith("token_")}
     assert mapped | {"internal_error": 500} == {c: s for c, s in documented().items() if c not in NEVER_TOLD}
 
 
@@ -143,6 +155,29 @@ def test_the_offset_in_a_verdict_stands_in_the_header_and_beside_the_one_that_wa
     for verdict, offset in (("wrong_offset", "x"), ("partial_body", "1000")):
         rig.control.answers["/authorize"] = (403, {"X-Upload-Verdict": verdict, "Upload-Offset": offset}, b"")
         assert rig.ask("PUT", f"/u/{TOKEN}", body=b"x").header("Upload-Offset") is None
+
+
+def test_the_quota_in_a_verdict_stands_in_the_document_and_nothing_else_does(rig):
+    headers = {"X-Upload-Verdict": "quota_exceeded", "X-Upload-Quota": "person_here objects 10000 0"}
+    rig.control.answers["/authorize"] = (403, headers, b"")
+    answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"x" * 100_000)
+    assert answer.json() == QuotaExceeded(Quota("person_here", "objects", 10_000), 0).document()
+    for verdict, quota in (("quota_exceeded", 'person bytes 1 0"'), ("quota_exceeded", "all bytes 1 0"), ("no_space", "person bytes 1 0")):
+        rig.control.answers["/authorize"] = (403, {"X-Upload-Verdict": verdict, "X-Upload-Quota": quota}, b"")
+        assert "quota" not in rig.ask("PUT", f"/u/{TOKEN}", body=b"x").json()
+
+
+def test_the_bound_in_a_verdict_stands_in_the_document(rig):
+    for headers, problem in (
+        ({"X-Upload-Verdict": "too_large", "Upload-Limit": "max-size=1000"}, TooLarge(1000)),
+        ({"X-Upload-Verdict": "too_large", "Upload-Limit": "max-size=1000, max-age=5"}, TooLarge(1000)),
+        ({"X-Upload-Verdict": "no_space", "X-Upload-Left": "70"}, NoSpace(70)),
+        ({"X-Upload-Verdict": "no_space", "Upload-Limit": "max-size=1000", "X-Upload-Left": "70"}, NoSpace(70)),
+        ({"X-Upload-Verdict": "no_space", "X-Upload-Left": "-1"}, NoSpace()),
+        ({"X-Upload-Verdict": "busy", "Upload-Limit": "max-size=1000", "X-Upload-Left": "70"}, Busy()),
+    ):
+        rig.control.answers["/authorize"] = (403, headers, b"")
+        assert rig.ask("PUT", f"/u/{TOKEN}", body=b"x" * 100_000).json() == problem.document(), headers
 
 
 def test_the_offset_of_an_application_passes_once(rig):

@@ -21,6 +21,7 @@ TAKEN = [
     ("OPTIONS", f"/u/{UPLOAD}", BEARER, "control", f"/u/{UPLOAD}"),
     ("POST", f"/u/{TOKEN}/check", {}, "control", "/u/check"),
     ("POST", "/u/check", BEARER, "control", "/u/check"),
+    ("GET", "/u/names", BEARER, "control", "/u/names"),
     ("GET", f"/u/{TOKEN}", {}, "control", "/u"),
     ("HEAD", f"/u/{TOKEN}", {}, "control", "/u"),
     ("OPTIONS", f"/u/{TOKEN}", {}, "control", "/u"),
@@ -54,6 +55,7 @@ def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
         f"/u/{TOKEN}?a=b",
         f"/u/{TOKEN}/{UPLOAD}/x",
         f"/u/{TOKEN}/{UPLOAD.upper()}",
+        "/u/names?a=b",
         f"/u//{TOKEN}",
         f"//u/{TOKEN}",
         f"/u/./{TOKEN}",
@@ -76,6 +78,7 @@ def test_an_upload_request_reaches_its_listener_without_the_token_in_its_path(
         "/.problem/not_found",
         "/.refuse/not_found",
         "/.away/draining",
+        "/.away/web_busy",
     ],
 )
 @pytest.mark.parametrize("method", ["PUT", "GET"])
@@ -83,6 +86,13 @@ def test_any_other_spelling_is_404_and_reaches_nobody(rig, method, target):
     answer = rig.ask(method, target, body=b"12345" if method == "PUT" else b"")
     assert (answer.status, answer.code()) == (404, "not_found")
     assert rig.uploads.requests == rig.control.requests == rig.web.requests == []
+
+
+@pytest.mark.parametrize("target", [f"/u/{TOKEN}/names", "/u/names/", f"/u/names/{TOKEN}", f"/u/names?{TOKEN}"])
+def test_a_token_for_names_stands_in_no_url(rig, target):
+    for method in ("GET", "POST"):
+        answer = rig.ask(method, target, BEARER if target == "/u/names/" else {})
+        assert answer.status == 404 and rig.control.requests == [], method
 
 
 def test_a_file_name_or_nothing_behind_a_slash_is_404_and_says_so_to_whoever_sends_a_body(rig):
@@ -112,12 +122,15 @@ def test_a_file_name_or_nothing_behind_a_slash_is_404_and_says_so_to_whoever_sen
         ("PATCH", f"/u/{TOKEN}/check", "POST"),
         ("DELETE", "/u/check", "POST"),
         ("GET", "/u/check", "POST"),
+        *[(method, "/u/names", "GET") for method in ("POST", "PUT", "DELETE", "OPTIONS", "PATCH")],
         ("COPY", f"/u/{TOKEN}", "PUT, POST, GET, HEAD, OPTIONS"),
         ("TRACE", f"/u/{TOKEN}", "PUT, POST, GET, HEAD, OPTIONS"),
         ("TRACE", f"/u/{UPLOAD}", "PATCH, GET, HEAD, DELETE, OPTIONS"),
-        ("PUT", "/", "GET, HEAD, POST, DELETE"),
-        ("PATCH", "/api/v1/uploads", "GET, HEAD, POST, DELETE"),
-        ("TRACE", "/", "GET, HEAD, POST, DELETE"),
+        ("PUT", "/", "GET, HEAD, POST"),
+        ("PATCH", "/api/v1/uploads", "GET, HEAD, POST"),
+        ("PUT", f"/api/v1/uploads/{UPLOAD}", "GET, HEAD, DELETE"),
+        ("OPTIONS", "/api/v1/whoami", "GET, HEAD"),
+        ("TRACE", "/", "GET, HEAD, POST"),
     ],
 )
 def test_other_methods_are_405_with_what_is_allowed_and_reach_nobody(rig, method, target, allow):

@@ -62,6 +62,73 @@ def test_refused_bodies_and_bodies_for_web_app_are_not_written_either(rig, tmp_p
     assert watch.report.nothing(), watch.report
 
 
+# Where small bodies are collected (ADR 0024): a request, who gets it, and the limit in bytes.
+COLLECTED = [
+    ("POST", "/accounts/login/", "web", 16 << 10),
+    ("POST", "/api/v1/uploads", "web", 16 << 10),
+    ("DELETE", "/api/v1/uploads", "web", 16 << 10),
+    ("GET", "/", "web", 16 << 10),
+    ("POST", f"/u/{TOKEN}/check", "control", 64 << 10),
+]
+# How a body of so many bytes is framed.
+FRAMINGS = {
+    "sized": lambda body: ({"Content-Length": str(len(body))}, body),
+    "one chunk": lambda body: chunks(body, len(body)),
+    "chunks of 1000": lambda body: chunks(body, 1000),
+    "chunks of one": lambda body: chunks(body, 1),
+}
+
+
+def chunks(body: bytes, each: int, extension: bytes = b"") -> tuple[dict, bytes]:
+    pieces = [body[at : at + each] for at in range(0, len(body), each)]
+    framed = b"".join(b"%x%b\r\n%b\r\n" % (len(piece), extension, piece) for piece in pieces)
+    return {"Transfer-Encoding": "chunked"}, framed + b"0\r\n\r\n"
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_small_bodies_are_collected_in_memory_up_to_their_limit_and_not_a_byte_more(rig, tmp_path, framing):
+    with Watch([rig.process.pid, *rig.workers()], tmp_path) as watch:
+        for method, target, upstream, limit in COLLECTED:
+            rig.reset()
+            body = BLOCK[:limit]
+            assert rig.ask(method, target, *FRAMINGS[framing](body)).status == 200
+            seen = getattr(rig, upstream).requests[-1]
+            assert (seen.size, seen.digest.digest()) == (limit, hashlib.sha256(body).digest())
+            assert (seen.header("Content-Length"), seen.header("Transfer-Encoding")) == (str(limit), None)
+            rig.reset()
+            answer = rig.ask(method, target, *FRAMINGS[framing](body + b"x"))
+            assert (answer.status, answer.code()) == (413, "too_large")
+            assert [seen.target for seen in getattr(rig, upstream).requests if seen.target != "/authorize"] == []
+    assert watch.report.nothing(), watch.report
+
+
+def test_a_body_that_is_all_framing_finds_no_disk_and_is_too_large(rig, tmp_path):
+    with Watch([rig.process.pid, *rig.workers()], tmp_path) as watch:
+        for method, target, upstream, _ in COLLECTED:
+            rig.reset()
+            answer = rig.ask(method, target, *chunks(BLOCK[:1000], 1, b";" + b"x" * 1000))
+            assert (answer.status, answer.code()) == (413, "too_large"), target
+            assert [seen.target for seen in getattr(rig, upstream).requests if seen.target != "/authorize"] == []
+    assert watch.report.tries and all("ENOTDIR" in line for line in watch.report.tries), watch.report
+    assert watch.report.written == 0
+
+
+@pytest.mark.parametrize("framing", FRAMINGS)
+def test_nobody_is_woken_before_a_small_body_is_whole(rig, framing):
+    for method, target, upstream, _ in COLLECTED:
+        rig.reset()
+        headers, framed = FRAMINGS[framing](b"0123456789")
+        lines = "".join(f"{name}: {value}\r\n" for name, value in headers.items())
+        with rig.connect() as connection:
+            connection.sendall(f"{method} {target} HTTP/1.1\r\nHost: localhost\r\n{lines}\r\n".encode() + framed[:-1])
+            # Another one on the same way overtakes it.
+            assert rig.ask(method, target).status == 200
+            assert [seen.size for seen in getattr(rig, upstream).requests if seen.target != "/authorize"] == [0]
+            connection.sendall(framed[-1:])
+            assert Answer.read(connection).status == 200
+        assert [seen.size for seen in getattr(rig, upstream).requests if seen.target != "/authorize"] == [0, 10]
+
+
 def test_a_large_response_with_a_slow_reader_is_not_written_either(rig, tmp_path):
     rig.web.answers["/big"] = (200, {"X-Accel-Buffering": "yes"}, BLOCK * 64)
     with Watch([rig.process.pid, *rig.workers()], tmp_path) as watch, rig.connect() as connection:
@@ -84,6 +151,19 @@ def test_control_with_buffering_on_the_try_is_seen_and_fails_closed(binary, pki,
         assert (rig.prefix / "conf" / "no-spill").is_file()
     assert len(watch.report.tries) == 2 and all("ENOTDIR" in line for line in watch.report.tries), watch.report
     assert watch.report.written == 0
+
+
+def test_control_with_buffers_smaller_than_the_limits_small_bodies_are_seen_to_spill(binary, pki, tmp_path):
+    small = {
+        "snippets/unbuffered.conf": ("client_body_buffer_size 128k;", "client_body_buffer_size 8k;"),
+        "conf.d/uploads.conf": ("client_body_buffer_size 512k;", "client_body_buffer_size 8k;"),
+        "snippets/no-spill.conf": BUFFERED_INTO_A_FOLDER["snippets/no-spill.conf"],
+    }
+    with Rig(tmp_path / "rig", binary, pki, altered(TREE, tmp_path / "tree", small)) as rig:
+        for method, target, _, limit in COLLECTED:
+            with Watch([rig.process.pid, *rig.workers()], tmp_path) as watch:
+                assert rig.ask(method, target, body=BLOCK[:limit]).status == 200
+            assert len(watch.report.tries) == 1 and watch.report.written >= limit - (8 << 10), watch.report
 
 
 def test_control_with_buffering_on_and_a_real_folder_the_spill_is_seen(binary, pki, tmp_path):

@@ -68,6 +68,7 @@ UNPROVED = {"application/vnd.isac.fcs", "application/x-hdf", "image/jls", "appli
     "application/vnd.rar",
     "application/x-dosexec",
     "application/x-metaimage",
+    "application/pgp-encrypted",
     "application/postscript",
     "application/rtf",
 }

@@ -25,6 +25,7 @@ def _own_environment() -> None:
         DJANGO_SETTINGS_MODULE="services_app.config.settings",
         SERVER_ROLE="services",
         STATE_DIR=str(place),
+        METRICS_DIR=str(place / "metrics"),
         NAS_ROOT=str(place / "nas"),
         TOKEN_ISSUER=making.ISSUER,
         TOKEN_AUDIENCE=making.AUDIENCE,
@@ -51,6 +52,28 @@ def django_db_modify_db_settings(tmp_path_factory):
         connections["default"].settings_dict["TEST"]["NAME"] = str(tmp_path_factory.mktemp("db") / "test.sqlite3")
 
 
+@pytest.fixture(scope="session", autouse=True)
+def emptied_after_a_test():
+    """Tests with transactions of their own empty every table behind them, the ledger too, which refuses that."""
+    from django.db.backends.base.operations import BaseDatabaseOperations
+
+    flush = BaseDatabaseOperations.execute_sql_flush
+
+    def lifted(self, statements):
+        with making.by_hand():
+            flush(self, statements)
+
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(BaseDatabaseOperations, "execute_sql_flush", lifted)
+        yield
+
+
+@pytest.fixture(autouse=True)
+def deletion_is_allowed(settings):
+    """Which nobody may by default (test_deletion.py)."""
+    settings.DELETION_FROM_WEB = True
+
+
 @pytest.fixture(scope="session")
 def token_key() -> dict:
     return making.new_key()
@@ -74,6 +97,7 @@ def key_files(tmp_path_factory, token_key, receipt_key) -> tuple[Path, Path]:
 def own_place(settings, tmp_path, key_files, monkeypatch):
     """Settings that point into this test's folder, and nothing remembered from the test before."""
     from services_app.config import health
+    from services_app.hooks import configured
     from services_app.store.current import _store
     from services_app.uploads import receipts
     from services_app.uploads.wire import answers, callers
@@ -82,12 +106,16 @@ def own_place(settings, tmp_path, key_files, monkeypatch):
     settings.TOKEN_ISSUER, settings.TOKEN_AUDIENCE = making.ISSUER, making.AUDIENCE
     settings.RECEIPT_ISSUER = making.RECEIPT_ISSUER
     settings.INTERNAL_API_KEYS = [INTERNAL_KEY]
+    monkeypatch.delenv("INTERNAL_API_KEY_FILE", raising=False)
     settings.NGINX_CLIENT_NAME, settings.WEB_CLIENT_NAME = NGINX, WEB_APP
     settings.NAS_ROOT = tmp_path / "nas"
     settings.UPLOAD_SPACE_RESERVE = 0
     monkeypatch.setattr(answers, "_SETTLE", 0)
-    for remembered in (_store, callers.verifier, receipts.issuer, health.believed):
+    for remembered in (_store, health.believed):
         remembered.cache_clear()
+    settings.HOOKS_FILE = ""
+    for watched in (callers.verifier, callers.names_verifier, receipts.issuer, configured.hooks):
+        watched.forget()
 
 
 @pytest.fixture

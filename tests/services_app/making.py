@@ -1,8 +1,11 @@
 """Tokens, keys, connections and uploads for the tests of services_app, each as wrong as a test wants it."""
 
 import base64
+import contextlib
+import hashlib
 import io
 import json
+import re
 import time
 import uuid
 
@@ -38,6 +41,7 @@ def public(key: dict) -> dict:
 def key_set(path, *keys: dict):
     """Write a JWK Set file; return its path."""
     path.write_text(json.dumps({"keys": list(keys)}))
+    path.chmod(0o600)
     return path
 
 
@@ -77,7 +81,6 @@ def sign_raw(key: dict, header: dict | bytes, body: bytes) -> str:
 
 
 def sign_hmac(secret: bytes, header: dict, claims: dict) -> str:
-    import hashlib
     import hmac
 
     signing_input = f"{b64(json.dumps(header).encode())}.{b64(json.dumps(claims).encode())}"
@@ -86,6 +89,13 @@ def sign_hmac(secret: bytes, header: dict, claims: dict) -> str:
 
 def b64(raw: bytes) -> str:
     return base64.urlsafe_b64encode(raw).rstrip(b"=").decode()
+
+
+def forged(statement: str, **changed) -> str:
+    """A receipt or checkpoint of this tier with other claims, as who has no key makes it: under one that nobody knows."""
+    head, body = (json.loads(base64.urlsafe_b64decode(part + "==")) for part in statement.split(".")[:2])
+    parts = (json.dumps(part).encode() for part in (head | {"kid": "A" * 43}, body | changed))
+    return ".".join([*map(b64, parts), b64(b"s" * 64)])
 
 
 def header_of(token: str) -> dict:
@@ -135,6 +145,11 @@ def claims_object(**changed):
     return Claims.parse(payload(time.time(), **changed))
 
 
+def claims_of(upload):
+    """Claims of a good token of an upload's grant."""
+    return claims_object(jti=str(upload.grant_id), sub=upload.grant.sub)
+
+
 def announced(length: int | None = 4, sha256: str | None = None, name: str = "scan.zip", protocol="whole", **more):
     """What a sender says as it begins: a whole file by PUT, unless told otherwise."""
     from services_app.uploads.actions import NewUpload
@@ -181,14 +196,14 @@ def a_zip(content: bytes = b"a small file") -> bytes:
 
     archive = io.BytesIO()
     with zipfile.ZipFile(archive, "w") as file:
-        file.writestr("scan.txt", content)
+        file.writestr(zipfile.ZipInfo("scan.txt"), content)  # of no date: the same bytes whenever it is made
     return archive.getvalue()
 
 
 def stored_files(root) -> list[str]:
-    """Every file and folder below a store that is neither its sentinel nor one of its own folders."""
-    own = {".sluice-store", "staging", "collections", f"collections/{COLLECTION}"}
-    return sorted(found for path in root.rglob("*") if (found := str(path.relative_to(root))) not in own)
+    """Every file and folder below a store that is neither its sentinel nor one of its own folders; years and months are."""
+    own = re.compile(rf"\.sluice-store|staging|collections(/{COLLECTION}(/\d{{4}}(/\d\d)?)?)?")
+    return sorted(found for path in root.rglob("*") if not own.fullmatch(found := str(path.relative_to(root))))
 
 
 def some_uuid() -> uuid.UUID:
@@ -217,3 +232,25 @@ def abandon(upload):
 
     Upload.objects.filter(id=upload.id).update(**over())
     return now_of(upload)
+
+
+@contextlib.contextmanager
+def by_hand():
+    """The ledger as somebody has it who owns the database: its entries can be changed in this block."""
+    from importlib import import_module
+
+    from django.db import connection
+
+    guard = import_module("services_app.ledger.migrations.0002_append_only")
+    with connection.cursor() as cursor:
+        for statement in guard.DOWN[connection.vendor]:
+            cursor.execute(statement)
+    yield
+    with connection.cursor() as cursor:
+        for statement in guard.UP[connection.vendor]:
+            cursor.execute(statement)
+
+
+def cookie_sha256(cookie: str) -> str:
+    """What `cnf` says of a binding cookie."""
+    return b64(hashlib.sha256(cookie.encode()).digest())

@@ -4,9 +4,10 @@ import time
 
 import pytest
 
-from services_app.uploads import authorize
+from services_app.uploads import authorize, bounds, prune
 from services_app.uploads.models import Grant, Upload
-from tests.services_app.making import stored_files
+from services_app.uploads.ownership import leases
+from tests.services_app.making import stored_files, uuid7
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 ID = "01890000-0000-7000-8000-000000000001"
@@ -102,6 +103,22 @@ def test_a_chunked_body_is_let_through_to_be_counted_at_the_byte(ask, grant_toke
 )
 def test_without_a_token_there_is_a_verdict_and_no_grant(ask, token, code):
     assert ask(token=token) == (403, code, None)
+
+
+def test_refused_questions_leave_so_many_rows_of_a_person_and_no_more(ask, grant_token, monkeypatch):
+    monkeypatch.setattr(bounds, "REFUSED", 3)
+    for number in range(6):
+        sub = "u_first" if number < 5 else "u_second"
+        assert ask(length="5", token=grant_token(jti=uuid7(), sub=sub, max_size=4))[1] == "too_large"
+    assert sorted(Grant.objects.values_list("sub", flat=True)) == ["u_first"] * 3 + ["u_second"]
+    known = Grant.objects.filter(sub="u_first").first()
+    assert ask(length="5", token=grant_token(jti=str(known.id), sub="u_first", length=6))[1] == "length_differs"
+    assert Grant.objects.get(id=known.id).last_refusal == "length_differs", "of what is known already it is remembered"
+    used = Grant.objects.filter(sub="u_first").last()
+    Grant.objects.filter(id=used.id).update(first_used_at=used.expires_at)
+    Grant.objects.update(expires_at=leases.now() - prune.NAMES_FOR * 1.1)
+    prune.prune()
+    assert list(Grant.objects.values_list("id", flat=True)) == [used.id]
 
 
 def test_a_refusal_under_a_good_token_is_remembered_and_told_later(ask, control, grant_token):
@@ -205,6 +222,6 @@ def test_an_append_is_admitted_like_a_put(ask, waiting, settings):
     settings.UPLOAD_MAX_CONCURRENT = 1
     begun(claims_object(), announced())
     assert ask("PATCH", f"/{upload.id}", token=token)[1] == "busy"
-    settings.UPLOAD_MAX_CONCURRENT = 2
+    settings.UPLOAD_MAX_CONCURRENT = 4
     settings.UPLOAD_SPACE_RESERVE = 1 << 60
     assert ask("PATCH", f"/{upload.id}", token=token)[1] == "no_space"

@@ -28,6 +28,12 @@ def claims():
     return claims_object()
 
 
+@pytest.fixture
+def line_for_all(settings):
+    """Twenty of one person may wait for their turn."""
+    settings.LISTENER, settings.UPLOAD_MAX_CONCURRENT = "uploads", 64
+
+
 def test_the_ways_between_states_are_exactly_these():
     assert NEXT == {
         "waiting": {"receiving", "aborted"},
@@ -35,7 +41,7 @@ def test_the_ways_between_states_are_exactly_these():
         "committing": {"committed", "aborted"},
         "committed": {"deleted"},
         "aborted": set(),
-        "deleted": set(),
+        "deleted": {"committed"},
     }
     assert set(NEXT) == set(State) and set(RUNNING) == {"receiving", "committing"}
 
@@ -56,7 +62,12 @@ def test_a_change_that_the_table_does_not_know_changes_nothing(claims, source, t
     Upload.objects.filter(id=upload.id).update(state=source, slot=None, size=1, sha256="ab" * 32, media_type="a/b")
     upload.refresh_from_db()
     before = Entry.objects.count()
-    if to in NEXT[source]:
+    if (source, to) == (State.DELETED, State.COMMITTED):
+        with pytest.raises(actions.LeaseLost):
+            WAYS[to](upload)
+        actions.mark_restored(upload, "scan.zip")
+        assert Upload.objects.get().state == to
+    elif to in NEXT[source]:
         WAYS[to](upload)
         assert Upload.objects.get().state == to
     else:
@@ -148,7 +159,7 @@ def test_a_refusal_that_is_noted_late_leaves_the_first_use_alone(claims):
 
 def test_admission_counts_uploads_that_are_receiving(settings):
     settings.UPLOAD_MAX_CONCURRENT = 2
-    first, _ = (begun(claims_object(), announced()) for _ in range(2))
+    first, _ = (begun(claims_object(sub=sub), announced()) for sub in ("u_42", "u_43"))
     with pytest.raises(errors.Busy):
         begun(claims_object(), announced())
     actions.abort(first, "body_cut_off")
@@ -171,7 +182,7 @@ def test_the_lock_on_a_slot_is_in_the_database_and_not_in_the_look_before(claims
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_that_claim_one_grant_at_once_one_wins(claims):
+def test_of_twenty_that_claim_one_grant_at_once_one_wins(claims, line_for_all):
     assert "memory" not in connection.settings_dict["NAME"], "a database in memory would prove nothing"
     start, outcomes = threading.Barrier(20), []
 
@@ -194,7 +205,7 @@ def test_of_twenty_that_claim_one_grant_at_once_one_wins(claims):
 
 
 @pytest.mark.django_db(transaction=True)
-def test_of_twenty_that_claim_a_grant_for_five_at_once_five_win():
+def test_of_twenty_that_claim_a_grant_for_five_at_once_five_win(line_for_all):
     claims, start, outcomes = claims_object(max_uploads=5), threading.Barrier(20), []
 
     def rival():
@@ -215,7 +226,7 @@ def test_of_twenty_that_claim_a_grant_for_five_at_once_five_win():
 
 
 @pytest.mark.django_db(transaction=True)
-def test_parts_that_begin_at_once_share_the_room_of_their_grant():
+def test_parts_that_begin_at_once_share_the_room_of_their_grant(line_for_all):
     claims, start, outcomes = claims_object(max_size=100), threading.Barrier(8), []
 
     def rival():
@@ -245,7 +256,8 @@ def test_a_receipt_says_what_the_ledger_says(claims, receipt_key):
     assert (said["ledger_seq"], said["ledger_head"]) == (entry.seq, entry.hash)
     assert (said["upload_id"], said["grant"], said["sub"]) == (str(upload.id), str(claims.jti), claims.sub)
     assert (said["size"], said["sha256"], said["media_type"]) == (4, "ab" * 32, "application/zip")
-    assert entry.facts == {"size": 4, "sha256": "ab" * 32, "collection": claims.collection}
+    began = actions.rfc3339(upload.received_at)
+    assert entry.facts == {"size": 4, "sha256": "ab" * 32, "collection": claims.collection, "received_at": began}
 
 
 def test_no_name_enters_ledger_or_receipt(claims, receipt_key):

@@ -3,16 +3,18 @@
 import errno
 import hashlib
 import os
+from datetime import timedelta
 
 import pytest
 
+from services_app.ledger import verify
 from services_app.store import durable
 from services_app.store.errors import StagedBytesLost, StoreFull, StoreUnavailable
-from services_app.uploads import actions, errors, recover
+from services_app.uploads import actions, errors, prune, recover
 from services_app.uploads.content import concat, receive
 from services_app.uploads.models import Upload
-from services_app.uploads.ownership import writers
-from tests.services_app.making import announced, begun, claims_object, request_body, some_uuid, stored_files
+from services_app.uploads.ownership import leases, writers
+from tests.services_app.making import announced, begun, claims_object, now_of, request_body, some_uuid, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 PARTS = (b"the first", b"", b", the second", b" and the third")
@@ -56,17 +58,65 @@ def test_the_parts_become_one_object_in_the_order_that_was_named(claims, part, k
     assert (upload.state, upload.size, upload.slot) == ("committed", len(WHOLE), 0) and upload.receipt
     assert known_store.path(actions.object_name(upload)).read_bytes() == WHOLE
     assert upload.sha256 == hashlib.sha256(WHOLE).hexdigest()
-    assert known_store.staged_names() and str(upload.id) not in known_store.staged_names()
+    assert known_store.staged_names() == []
 
 
-def test_a_part_may_be_used_twice_and_in_another_order(part, known_store):
+def test_a_part_is_used_once_in_any_order_and_goes_with_the_commit(part, known_store, nas):
     claims = claims_object(max_uploads=2)
-    one, other = part(b"one", of=claims), part(b"other", of=claims)
-    for parts in ((other, one, other), (one,)):
-        upload = final(claims, *parts)
-        expected = b"".join({one.id: b"one", other.id: b"other"}[each.id] for each in parts)
-        assert known_store.path(actions.object_name(upload)).read_bytes() == expected
-        assert upload.sha256 == hashlib.sha256(expected).hexdigest()
+    one, other, rest = (part(content, of=claims) for content in (b"one", b"other", b"rest"))
+    upload = final(claims, other, one)
+    assert known_store.path(actions.object_name(upload)).read_bytes() == b"otherone"
+    assert [now_of(each).state for each in (one, other, rest)] == ["aborted", "aborted", "waiting"]
+    assert known_store.staged_names() == [str(rest.id)] and not list(verify.broken_entries())
+    with pytest.raises(errors.RequestMalformed):
+        final(claims, one)
+
+
+@pytest.mark.parametrize("case", ["repeated", "too large together", "no room"])
+def test_what_can_be_known_is_judged_before_a_byte_is_copied(case, part, known_store, monkeypatch):
+    claims = claims_object(max_size=20, max_uploads=2)
+    one, other = part(b"x" * 12, of=claims), part(b"y" * 12, of=claims)
+    parts, refused = {"repeated": ([one, other, one], errors.PartRepeated), "too large together": ([one, other], errors.TooLarge)}.get(
+        case, ([one], errors.NoSpace)
+    )
+    if case == "no room":
+        monkeypatch.setattr(known_store, "free_bytes", lambda: 11)
+    monkeypatch.setattr(known_store, "concatenate", lambda *_: pytest.fail("a byte was copied"))
+    with pytest.raises(refused):
+        final(claims, *parts)
+    assert now_of(one).state == now_of(other).state == "waiting"
+
+
+def test_a_concatenation_stops_where_the_room_ends(claims, part, nas, known_store, settings, monkeypatch):
+    monkeypatch.setattr(durable, "COPY_AT_ONCE", 5)
+    settings.UPLOAD_SPACE_RESERVE = 1
+    parts, asked = [part(b"x" * 12)], []
+
+    def looked():
+        asked.append(None)
+        return 1 << 40 if len(asked) < 4 else 0
+
+    monkeypatch.setattr(known_store, "free_bytes", looked)
+    with pytest.raises(errors.NoSpace):
+        final(claims, *parts)
+    no_final_is_left(nas, parts, "no_space")
+
+
+def test_bytes_of_which_nobody_said_how_many_stop_before_the_reserve(uploads, grant_token, nas, known_store, settings, monkeypatch):
+    monkeypatch.setattr(receive, "ROOM_EVERY", 1)
+    said = {"HTTP_UPLOAD_COMPLETE": "?0", "HTTP_UPLOAD_DRAFT_INTEROP_VERSION": "8"}
+    made = uploads("POST", "/u", token=grant_token(), body=b"first", **said)
+    upload = Upload.objects.get()
+    assert made.status_code == 201 and upload.offset == 5
+    settings.UPLOAD_SPACE_RESERVE, real = 1 << 30, known_store.free_bytes
+    looks = iter([1 << 40, 0])  # there is room as it begins, and then none
+    monkeypatch.setattr(known_store, "free_bytes", lambda: next(looks, 0) if settings.UPLOAD_SPACE_RESERVE else real())
+    again = grant_token(jti=str(upload.grant_id))
+    more = {**said, "HTTP_UPLOAD_OFFSET": "5", "CONTENT_TYPE": "application/partial-upload"}
+    refused = uploads("PATCH", f"/u/{upload.id}", token=again, body=b"more", **more)
+    assert (refused.status_code, refused.json()["code"]) == (507, "no_space")
+    assert (now_of(upload).state, now_of(upload).offset) == ("waiting", 5)
+    assert (nas / "staging" / str(upload.id)).read_bytes() == b"first"
 
 
 @pytest.mark.parametrize("state", [None, b"", b"of another make"])
@@ -129,7 +179,7 @@ def test_a_refusal_of_the_whole_frees_the_grant(part, nas):
     with pytest.raises(errors.TypeRefused) as refusal:
         final(claims, *parts)
     no_final_is_left(nas, parts, "type_refused")
-    assert refusal.value.detected == Upload.objects.get(concat__startswith="final").media_type == "text/plain"
+    assert refusal.value.detected == Upload.objects.exclude(concat="partial").get().media_type == "text/plain"
 
 
 def test_a_store_that_fails_while_publishing_leaves_the_commit_to_who_asks_next(claims, part, known_store, monkeypatch):
@@ -192,3 +242,28 @@ def test_copies_are_durable_before_they_are_used(store, nas, monkeypatch):
     store.reseat(one, 3)
     assert synced[1].startswith(str(nas / "staging" / f"{one}."))
     assert (nas / "staging" / str(one)).read_bytes() == b"byt" and len(list((nas / "staging").iterdir())) == 2
+
+
+def test_no_token_is_kept_of_the_urls_of_parts_and_head_gives_them_back_as_they_came(control, uploads, grant_token, settings):
+    token, tus = grant_token(), {"HTTP_TUS_RESUMABLE": "1.0.0"}
+    base = {"HTTP_X_UPLOAD_BASE": f"https://upload.example:8443/u/{token}"}
+    typed = {"CONTENT_TYPE": "application/offset+octet-stream", "HTTP_UPLOAD_CONCAT": "partial", **tus}
+    bodies = (b"first", b"other", b"third")
+    made = [uploads("POST", "/u", token=token, body=body, HTTP_UPLOAD_LENGTH="5", **typed, **base) for body in bodies]
+    a, b, c = (answer["Location"] for answer in made)
+    said = f"final;{a} {token}/{b.rpartition('/')[2]} {c.rpartition('/')[2]}"
+    whole = uploads("POST", "/u", token=token, HTTP_UPLOAD_CONCAT=said, **tus, **base)
+    assert whole.status_code == 201, whole.content
+    upload = Upload.objects.get(state="committed")
+    assert not Upload.objects.filter(state="waiting").exists(), "each part goes with the commit, however it was named"
+    assert token not in "".join(map(str, Upload.objects.values_list("concat", "metadata", "safe_name", "receipt")))
+    head = control("HEAD", f"/u/{upload.id}", token=token, **tus, **base)
+    assert head["Upload-Concat"] == said
+    bare = control("HEAD", f"/u/{upload.id}", token=token, HTTP_X_UPLOAD_BASE="https://upload.example:8443/u", **tus)
+    assert bare["Upload-Concat"] == said.replace(f"{token}/", "")
+    prune.prune()
+    assert now_of(upload).concat
+    Upload.objects.filter(id=upload.id).update(durable_at=leases.now() - timedelta(seconds=settings.TOKEN_MAX_LIFE + 60), metadata="x YQ==")
+    assert prune.prune()["names"] == 1
+    assert (now_of(upload).concat, now_of(upload).metadata, bool(now_of(upload).safe_name)) == ("", "", True)
+    assert prune.prune()["names"] == 0

@@ -17,10 +17,13 @@ from tests.services_app import making
 from tests.services_app.making import announced, begun, claims_object, now_of
 
 LOCKED = db.OperationalError("database is locked")
-KEPT = (errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed, errors.AppendTooLarge, errors.LengthNotReached)
+KEPT = (
+    *(errors.BodyCutOff, errors.TooSlow, errors.DeadlinePassed, errors.AppendTooLarge, errors.NothingCame),
+    *(errors.LengthNotReached, errors.GrantedLengthNotReached),
+)
 CUT_BACK = (
-    *(errors.ChecksumDiffers, errors.TusChecksumDiffers, errors.LastBytesDiffer, errors.RequestMalformed),
-    *(errors.StoreUnavailable, errors.DatabaseUnavailable),
+    *(errors.ChecksumDiffers, errors.TusChecksumDiffers, errors.LastBytesDiffer, errors.RequestMalformed, errors.NoProtocol),
+    *(errors.StoreUnavailable, errors.DatabaseUnavailable, errors.TooMuchUnfinished, errors.TooMuchHere, errors.QuotaExceeded),
 )
 
 

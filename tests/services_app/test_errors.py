@@ -148,7 +148,7 @@ def test_every_event_of_the_ledger_fits_into_its_column():
 @pytest.mark.parametrize("method", ["PATCH", "POST", "HEAD"])
 def test_a_tus_client_is_told_423_where_it_would_give_up(problem, method):
     others, tus = (
-        problem_response(problem(), SimpleNamespace(method=method, META=meta, body_reader=None))
+        problem_response(problem(), SimpleNamespace(method=method, META=meta, body_reader=None, person=""))
         for meta in ({}, {"HTTP_TUS_RESUMABLE": "1.0.0"})
     )
     assert (others.status_code, json.loads(others.content)) == (problem.status, problem().document())
@@ -157,6 +157,6 @@ def test_a_tus_client_is_told_423_where_it_would_give_up(problem, method):
 
 
 def test_what_does_not_pass_keeps_its_status_for_a_tus_client_as_well():
-    request = SimpleNamespace(method="PATCH", META={"HTTP_TUS_RESUMABLE": "1.0.0"}, body_reader=None)
+    request = SimpleNamespace(method="PATCH", META={"HTTP_TUS_RESUMABLE": "1.0.0"}, body_reader=None, person="")
     assert problem_response(errors.TooLarge(), request).status_code == 413
     assert problem_response(errors.StoreUnavailable(), request).status_code == 503

@@ -144,3 +144,15 @@ def test_gunicorn_refuses_to_start_half_configured_and_says_why(environment, tmp
     )  # fmt: skip
     assert ran.returncode != 0 and "services_app cannot start: SERVER_ROLE is not set" in ran.stderr
     assert not (tmp_path / "socket").exists()
+
+
+def test_who_was_crowded_out_in_a_round_of_events_is_nobody_later_in_it():
+    from services_app.config.worker import DrainingWorker
+
+    class Ended:
+        def advance(self, most):
+            raise OSError("closed")
+
+    worker = DrainingWorker.__new__(DrainingWorker)
+    worker._arriving, worker._most = {}, 1
+    worker._on_arriving(Ended(), object())

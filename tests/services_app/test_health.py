@@ -6,6 +6,7 @@ import os
 import shutil
 import sqlite3
 import threading
+import time
 
 import pytest
 from django.db import DatabaseError, InterfaceError, connection, transaction
@@ -13,10 +14,11 @@ from django.db import DatabaseError, InterfaceError, connection, transaction
 from services_app.config import health
 from services_app.store import checkup, probe, sentinel
 from services_app.store.current import current_store
+from services_app.store.errors import CollectionBarred
 from services_app.store.models import HealthCheck, StoreIdentity
 from tests.mounts import mounted, remount
 from tests.services_app.conftest import STORE_ID
-from tests.services_app.making import COLLECTION, a_zip, stored_files
+from tests.services_app.making import COLLECTION, a_zip, stored_files, uuid7
 from tests.waiting import wait_for
 
 pytestmark = pytest.mark.django_db
@@ -29,7 +31,7 @@ def test_alive_needs_nothing(control):
 def test_ready_when_store_space_and_database_are(control, known_store):
     answer = control("GET", "/readyz")
     assert answer.status_code == 200
-    parts = ("database", "store", "space", "inodes", "collections")
+    parts = ("database", "store", "space", "inodes", "collections", "files")
     assert answer.json() == {"status": "ok", **dict.fromkeys(parts, "ok")}
 
 
@@ -37,7 +39,7 @@ def test_not_ready_before_init_store(control):
     answer = control("GET", "/readyz")
     assert answer.status_code == 503
     unknown = dict.fromkeys(("space", "inodes", "collections"), "unknown")
-    assert answer.json() == {"status": "failing", "database": "ok", "store": "absent", **unknown}
+    assert answer.json() == {"status": "failing", "database": "ok", "store": "absent", "files": "ok", **unknown}
 
 
 def test_not_ready_while_an_empty_folder_stands_in_for_the_nas(control, known_store, nas):
@@ -94,7 +96,7 @@ def full():
 @of_sqlite
 def test_not_ready_while_no_row_can_be_written(control, known_store, full):
     answer = control("GET", "/readyz")
-    assert (answer.status_code, answer.json()["database"], answer.json()["store"]) == (503, "failing", "ok")
+    assert (answer.status_code, answer.json()["database"], answer.json()["store"]) == (503, "failing (its disk is full)", "ok")
 
 
 @pytest.mark.django_db(transaction=True)
@@ -108,7 +110,7 @@ def test_not_ready_where_the_database_takes_no_writes(control, known_store):
     finally:
         with connection.cursor() as cursor:
             cursor.execute(switch.format("off"))
-    assert (answer.status_code, answer.json()["database"]) == (503, "failing")
+    assert (answer.status_code, answer.json()["database"]) == (503, "failing (read-only)")
 
 
 @of_sqlite
@@ -131,7 +133,7 @@ def test_a_lock_that_stays_is_red_soon_and_waiting_is_as_usual_afterwards(contro
     usual = pragma("busy_timeout")
     rival = sqlite3.connect(connection.settings_dict["NAME"], isolation_level=None)
     rival.execute("BEGIN IMMEDIATE")
-    assert control("GET", "/readyz").json()["database"] == "failing"
+    assert control("GET", "/readyz").json()["database"] == "failing (locked)"
     rival.execute("ROLLBACK")
     rival.close()
     assert control("GET", "/readyz").status_code == 200 and pragma("busy_timeout") == usual
@@ -186,7 +188,20 @@ def test_a_nas_that_turned_read_only_is_red_and_refused_at_the_door(control, at_
     assert told == [(message, "EROFS at create") for message in ("store failing", "store works again")]
 
 
-def test_a_nas_without_inodes_is_red_and_refused_at_the_door(control, uploads, grant_token, at_the_door, small):
+def test_below_the_reserve_of_inodes_nothing_begins_and_what_is_under_way_ends(control, uploads, grant_token, at_the_door, small, settings):
+    small("size=4m", "nr_inodes=60")
+    settings.UPLOAD_INODE_RESERVE = 20
+    tus = {"HTTP_TUS_RESUMABLE": "1.0.0", "CONTENT_TYPE": "application/offset+octet-stream"}
+    made = uploads("POST", "/u", token=(token := grant_token()), HTTP_UPLOAD_LENGTH="4", **tus)
+    settings.UPLOAD_INODE_RESERVE = 60
+    assert control("GET", "/readyz").json()["inodes"] == "full" and at_the_door() == "no_space"
+    refused = uploads("PUT", "/u", token=grant_token(jti=uuid7()), body=a_zip())
+    assert (refused.status_code, refused.json()["code"]) == (507, "no_space")
+    assert uploads("PATCH", made["Location"], token=token, body=b"text", HTTP_UPLOAD_OFFSET="0", **tus).status_code == 204
+
+
+def test_a_nas_without_inodes_is_red_and_refused_at_the_door(control, uploads, grant_token, at_the_door, small, settings):
+    settings.UPLOAD_INODE_RESERVE = 0
     root = small("size=4m", "nr_inodes=40")
     assert control("GET", "/readyz").json()["inodes"] == "ok" and at_the_door() is None
     with contextlib.suppress(OSError):
@@ -213,7 +228,33 @@ def test_a_nas_without_room_for_a_probe_is_red_as_full(control, at_the_door, sma
     answer = control("GET", "/readyz")
     assert (answer.status_code, answer.json()["space"]) == (503, "full")
     assert at_the_door() == "no_space"
-    current_store().check(COLLECTION, makes_room=True)  # whoever gives back what waits is not refused for that
+
+
+@pytest.mark.parametrize("instead", ["a file", "a link", "a dangling link", "a fifo"])
+def test_what_took_the_place_of_a_collection_is_red_and_a_passing_fault_at_the_door(
+    control, uploads, grant_token, at_the_door, known_store, nas, tmp_path, monkeypatch, instead
+):
+    """At once, also while an earlier success is believed; and nothing is written behind a link."""
+    assert control("GET", "/readyz").status_code == 200 and at_the_door() is None
+    place, elsewhere = nas / "collections" / COLLECTION, tmp_path / "elsewhere"
+    elsewhere.mkdir()
+    place.rename(tmp_path / "moved")
+    {
+        "a file": place.touch,
+        "a link": lambda: place.symlink_to(elsewhere),
+        "a dangling link": lambda: place.symlink_to("nowhere"),
+        "a fifo": lambda: os.mkfifo(place),
+    }[instead]()
+    assert at_the_door() == "store_unavailable"
+    answer = uploads("PUT", "/u", token=grant_token(), body=a_zip())
+    assert (answer.status_code, answer.json()["code"]) == (503, "store_unavailable")
+    monkeypatch.setattr(checkup, "BELIEVED_FOR", 0)
+    ready = control("GET", "/readyz")
+    assert (ready.status_code, ready.json()["collections"]) == (503, f"{COLLECTION} failing (ENOTDIR at open)")
+    assert list(elsewhere.iterdir()) == []
+    place.unlink()
+    (tmp_path / "moved").rename(place)
+    assert control("GET", "/readyz").status_code == 200 and at_the_door() is None
 
 
 def test_a_file_system_that_counts_no_inodes_is_no_reason_to_be_red(control, at_the_door, known_store, monkeypatch):
@@ -237,7 +278,7 @@ def test_a_file_system_that_counts_no_inodes_is_no_reason_to_be_red(control, at_
         ("open", errno.EDQUOT, ("failing (EDQUOT at create)", "full"), "no_space"),
         ("fsync", errno.EIO, ("failing (EIO at fsync)", "unknown"), "store_unavailable"),
         ("link", errno.EPERM, ("failing (EPERM at link)", "unknown"), "store_unavailable"),
-        ("link", errno.EXDEV, ("failing (EXDEV at link)", "unknown"), "unstorable"),
+        ("link", errno.EXDEV, ("failing (EXDEV at link)", "unknown"), "store_unavailable"),
         ("unlink", errno.EPERM, ("failing (EPERM at remove)", "unknown"), "store_unavailable"),
     ],
 )
@@ -285,6 +326,63 @@ def test_a_success_is_believed_for_seconds_and_a_failure_not_at_all(control, kno
         assert control("GET", "/readyz").status_code == 503
     monkeypatch.setattr(checkup, "BELIEVED_FOR", 5)
     assert control("GET", "/readyz").status_code == 200 and len(tried) == 3
+
+
+@pytest.fixture
+def tried(nas, monkeypatch):
+    """Sixty collections, of which one takes no link; what was tried at a time, as a list that grows."""
+    for number in range(60):
+        (nas / "collections" / f"c-{number:02}").mkdir()
+    tried, link, attempt = [], os.link, probe.attempt
+
+    def refusing(source, name, *args, **kwargs):
+        if name.startswith("collections/c-00/"):
+            raise OSError(errno.EXDEV, "")
+        return link(source, name, *args, **kwargs)
+
+    monkeypatch.setattr(os, "link", refusing)
+    monkeypatch.setattr(probe, "attempt", lambda fd, places=(): (tried.append(list(places)), attempt(fd, places))[1])
+    return tried
+
+
+def test_a_collection_that_takes_nothing_costs_the_others_nothing(store, tried):
+    for _ in range(3):
+        store.check("c-01")
+        with pytest.raises(CollectionBarred):
+            store.check("c-00")
+    assert tried == [["c-01"], ["c-00"]]
+    assert set(store.health().failing) == {"c-00"}
+    assert len([place for places in tried for place in places]) == len({place for places in tried for place in places})
+
+
+def test_what_a_killed_probe_left_is_swept_an_hour_later(store, nas):
+    collection = nas / "collections" / COLLECTION
+    (collection / f"{time.gmtime().tm_year}").mkdir()
+    left = [collection / ".probe-a", collection / f"{time.gmtime().tm_year}" / ".probe-b", collection.parent / ".probe-c"]
+    for folder in left:
+        folder.mkdir()
+        (folder / "probe").touch()
+        os.utime(folder, (time.time() - 4000,) * 2)
+    os.utime(nas / "staging", (time.time() - 4000,) * 2)
+    (young := nas / "staging" / ".probe-d").touch()
+    store.check(COLLECTION)
+    assert not any(folder.exists() for folder in left) and young.exists()
+
+
+def test_who_asks_for_one_collection_does_not_wait_for_a_look_at_all_of_them(store, tried, monkeypatch):
+    attempt, asking = probe.attempt, []
+
+    def begun(fd, places=()):
+        if not asking:
+            asking.append(threading.Thread(target=store.check, args=("c-59",)))
+            asking[0].start()
+            wait_for(lambda: "c-59" in store._checkup._asks, 5)
+        return attempt(fd, places)
+
+    monkeypatch.setattr(probe, "attempt", begun)
+    store.health()
+    asking[0].join(5)
+    assert tried[1] == ["c-59"] and len(tried) > 2
 
 
 def test_a_nas_that_hangs_is_red_in_seconds_and_asked_by_one_thread_only(control, at_the_door, known_store, monkeypatch):

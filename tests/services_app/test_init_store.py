@@ -3,6 +3,8 @@
 import errno
 import json
 import os
+import re
+import shutil
 import time
 import uuid
 from io import StringIO
@@ -179,6 +181,73 @@ def test_what_is_not_fit_is_neither_marked_nor_noted_and_is_left_as_it_was_until
     assert current_store().has_collection("first")
 
 
+def nth(call, number, code):
+    """The `number`th call of this kind fails, counted from 1."""
+    real, calls = getattr(os, call), iter(range(1, 1000))
+
+    def failing(*args, **kwargs):
+        if next(calls) == number:
+            raise OSError(code, os.strerror(code))
+        return real(*args, **kwargs)
+
+    return failing
+
+
+CURES = {
+    errno.EDQUOT: "raise the quota",
+    errno.ENOSPC: "Make room",
+    errno.EMFILE: "ulimit -n",
+    errno.ENFILE: "fs.file-max",
+    errno.EIO: "kernel's log",
+    errno.ESTALE: "Mount it anew",
+    errno.EROFS: "read-write",
+    errno.EACCES: "user of services_app",
+}
+
+
+@pytest.mark.parametrize("call", ["open", "mkdir", "link", "fsync", "unlink"])
+def test_whichever_call_fails_its_step_is_named_and_the_cure_is_that_of_its_errno(root, monkeypatch, call):
+    """Each call of one kind in turn, on a folder that is no store yet and on one that gets a collection more."""
+    real, seen = getattr(os, call), []
+    with monkeypatch.context() as patch:
+        patch.setattr(os, call, lambda *args, **kwargs: seen.append(1) or real(*args, **kwargs))
+        init("counted")
+    shutil.rmtree(root)
+    root.mkdir()
+    StoreIdentity.objects.all().delete()
+    codes, told = list(CURES), 0
+    for number in range(1, len(seen) + 1):
+        code = codes[number % len(codes)]
+        with monkeypatch.context() as patch:
+            patch.setattr(os, call, nth(call, number, code))
+            try:
+                init(f"c{number}")
+            except CommandError as exc:
+                told += 1
+                said = str(exc)
+                assert errno.errorcode[code] in said and CURES[code] in said, (number, said)
+                assert " at " in said and "None" not in said and ".." not in said, (number, said)
+    assert told
+    assert "collections added: 1" in init("in-the-end")
+
+
+@pytest.mark.parametrize("folder", ["", "collections", "collections/.probe-"])
+@pytest.mark.parametrize(("code", "cure"), [(errno.EINVAL, "can be synced"), (errno.EIO, "kernel's log")])
+def test_a_folder_that_cannot_be_synced_is_told_as_that_whichever_it_is(root, monkeypatch, folder, code, cure):
+    real = os.fsync
+
+    def fsync(fd):
+        path = os.readlink(f"/proc/self/fd/{fd}")
+        is_it = path.startswith(str(root / folder)) if folder.endswith("-") else path == str(root / folder)
+        if is_it and os.path.isdir(path):
+            raise OSError(code, os.strerror(code))
+        return real(fd)
+
+    monkeypatch.setattr(os, "fsync", fsync)
+    with pytest.raises(CommandError, match=f"{errno.errorcode[code]} at .*fsync.*{cure}"):
+        init("first")
+
+
 def test_a_store_that_keeps_what_was_written_is_told(root, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(CommandError, match="EPERM at remove.*delete"):
         patch.setattr(os, "unlink", keeping_files(os.unlink))
@@ -230,9 +299,22 @@ def test_a_collection_on_another_mount_is_told_with_its_cure(root):
     init("apart")
     (root / "elsewhere").mkdir()
     with bound(root / "collections" / "apart", root / "elsewhere"):
-        with pytest.raises(CommandError, match="apart is there, but takes nothing .EXDEV at link.*one mount"):
+        with pytest.raises(CommandError, match="apart is there, but takes nothing: EXDEV at link.*one mount"):
             init("apart")
         init("other")
+        for asked in ([], ["other"]):
+            err = StringIO()
+            call_command("init_store", *(f"--collection={slug}" for slug in asked), stdout=StringIO(), stderr=err)
+            assert re.search("apart is there, but takes nothing: EXDEV at link.*one mount", err.getvalue()), asked
+
+
+def test_each_collection_gets_its_turn_and_each_that_failed_is_named_with_its_cure(root):
+    init()
+    (root / "collections" / "taken").write_text("x")
+    (root / "collections" / "linked").symlink_to(root)
+    with pytest.raises(CommandError, match="(?s)linked.*no folder.*Move it away.*taken.*no folder.*Move it away"):
+        init("taken", "good", "linked", "too")
+    assert current_store().has_collection("good") and current_store().has_collection("too")
 
 
 def test_what_a_killed_probe_left_goes_after_an_hour_and_not_before(root):

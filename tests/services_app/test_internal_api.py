@@ -2,7 +2,9 @@
 
 import pytest
 
+from services_app.internal import ledger
 from services_app.ledger.models import Entry
+from services_app.proof import continuations
 from services_app.uploads import actions
 from services_app.uploads.models import Upload
 from tests.services_app.making import (
@@ -14,6 +16,8 @@ from tests.services_app.making import (
     announced,
     begun,
     claims_object,
+    header_of,
+    receipt_claims,
     received,
     request_body,
     some_uuid,
@@ -188,3 +192,36 @@ def test_any_other_method_is_refused(call, stored, path, method):
     upload = stored()
     answer = call(method, path.format(upload.id))
     assert answer.status_code == 405 and method not in answer["Allow"] and "GET" in answer["Allow"]
+
+
+def test_web_app_is_told_the_hashes_of_entries_and_the_head(call, stored):
+    assert call("GET", "ledger?seq=1").json() == {"head": None, "entries": {}}
+    stored(), stored()
+    first, second = Entry.objects.order_by("seq")
+    assert call("GET", "ledger?seq=1&seq=7").json() == {"head": {"seq": 2, "hash": second.hash}, "entries": {"1": first.hash}}
+
+
+@pytest.mark.parametrize(
+    "question", ["ledger?seq=x", "ledger?seq=-1", "ledger?seq=", "ledger?" + "seq=1&" * 101, "ledger?id=1", f"ledger?seq={'9' * 19}"]
+)
+def test_a_malformed_question_about_the_ledger_is_refused(call, question):
+    assert call("GET", question).json()["code"] == "request_malformed"
+
+
+def test_a_checkpoint_is_the_head_signed_with_the_receipt_key(call, stored, receipt_key):
+    assert call("GET", "ledger/checkpoint").json() == {"checkpoint": None}
+    stored()
+    text = call("GET", "ledger/checkpoint").json()["checkpoint"]
+    said = receipt_claims(text, receipt_key)
+    assert (said["ledger_seq"], said["ledger_head"]) == (1, Entry.objects.get().hash)
+    assert header_of(text)["typ"] == "ledger-checkpoint+jwt"
+
+
+def test_continuations_are_told_page_by_page(call, stored, monkeypatch):
+    monkeypatch.setattr(ledger, "CONTINUATIONS", 2)
+    stored()
+    entries = [continuations.declare([(9, "a" * 64)])[0] for _ in range(3)]
+    first = call("GET", "ledger/continuations").json()
+    assert ([one["seq"] for one in first["continuations"]], first["next"]) == ([2, 3], 3)
+    rest = call("GET", "ledger/continuations?after=3").json()
+    assert rest == {"continuations": [{"seq": 4, "signed": entries[2].facts["signed"]}], "next": None}

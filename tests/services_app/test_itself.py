@@ -1,5 +1,6 @@
 """Bytes that are not the file are never signed as the file (ADR 0014): the same judgement at nginx's question and in the views."""
 
+import base64
 import gzip
 import hashlib
 
@@ -7,11 +8,12 @@ import pytest
 
 from services_app.uploads import actions
 from services_app.uploads.content import envelopes
-from services_app.uploads.errors import EnvelopeRefused
+from services_app.uploads.errors import CodingRefused, EnvelopeRefused
 from services_app.uploads.models import Upload
+from services_app.uploads.ownership import writers
 from services_app.uploads.wire.callers import verifier
 from services_app.uploads.wire.headers import digest_field
-from tests.services_app.making import a_zip, announced, begun
+from tests.services_app.making import a_zip, announced, begun, over
 from tests.services_app.test_resume import held, is_stored
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
@@ -105,6 +107,8 @@ WRONG = [
     ("partial_body", {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 2}/{SIZE}"}),
     ("partial_body", {"HTTP_CONTENT_RANGE": "bytes */*"}),
     ("partial_body", {"HTTP_X_UPLOAD_BODY": "part"}),
+    ("partial_body", {"HTTP_CONTENT_DISPOSITION": "segment; segment_number=2"}),
+    ("partial_body", {"HTTP_CONTENT_DISPOSITION": "Segment-Init ;size=9;segment_count=3"}),
     ("coding_refused", {"HTTP_X_UPLOAD_BODY": "coded"}),
     *(("coding_refused", {"HTTP_CONTENT_ENCODING": coding}) for coding in ("gzip", "GZIP", "br", "identity, gzip", "aws-chunked", "x")),
     *(
@@ -228,6 +232,14 @@ def test_a_chunked_body_is_held_against_the_length_that_its_headers_name(uploads
         assert (upload.state, upload.offset) == (state, offset)
 
 
+@pytest.mark.parametrize("kind", ["application/x-sabredav-partialupdate", "Application/Json-Patch+json; charset=utf-8"])
+@pytest.mark.parametrize("method", ["PUT", "POST"])
+@pytest.mark.parametrize("complete", ["?0", "?1"])
+def test_what_changes_a_file_begins_none_by_the_draft_either(tell, grant_token, method, complete, kind):
+    said = {**IETF, "HTTP_UPLOAD_COMPLETE": complete, "HTTP_UPLOAD_LENGTH": str(SIZE), "CONTENT_TYPE": kind}
+    assert tell(method, "/u", grant_token(), ZIP, **said) == ("partial_body", "partial_body")
+
+
 def test_a_creation_without_a_body_may_say_that_it_would_be_a_form_of_nothing(tell, grant_token):
     said = {"HTTP_TUS_RESUMABLE": "1.0.0", "HTTP_UPLOAD_LENGTH": "5", "CONTENT_TYPE": "application/x-www-form-urlencoded"}
     assert tell("POST", "/u", grant_token(), b"", **said) == (None, 201)
@@ -235,8 +247,13 @@ def test_a_creation_without_a_body_may_say_that_it_would_be_a_form_of_nothing(te
 
 @pytest.mark.parametrize(
     ("body", "code"),
-    [(FORM, "envelope_refused"), (FORM.replace(b"\r\n", b"\n"), "envelope_refused"), (SIGNED_CHUNK, "coding_refused")],
-    ids=["form", "form with LF", "S3"],
+    [
+        (FORM, "envelope_refused"),
+        (FORM.replace(b"\r\n", b"\n"), "envelope_refused"),
+        (SIGNED_CHUNK, "coding_refused"),
+        (b"data:application/zip;base64," + base64.b64encode(ZIP), "coding_refused"),
+    ],
+    ids=["form", "form with LF", "S3", "data URL"],
 )
 def test_an_envelope_whose_headers_say_nothing_is_known_by_its_first_bytes(tell, grant_token, known_store, body, code):
     assert tell("PUT", "/u", grant_token(), body) == (None, code)
@@ -274,6 +291,11 @@ FILES = [
     b"--" + b"a" * 71 + b"\r\nContent-Type: x\r\n",
     b"words\r\n--aa\r\nContent-Type: x\r\n",
     b"--aa" * 20_000,
+    b"data: image/png;base64,AAAA",
+    b"data:text/plain,base64",
+    b"data:a;b;c\n;base64,AAAA",
+    b" data:image/png;base64,AAAA",
+    b"data:" + b"a" * 70_000 + b";base64,",
     b"--aa\r\n" + b"a: 1\r\n b\r\n" * 6_000,
 ]
 
@@ -282,6 +304,12 @@ FILES = [
 def test_a_part_of_any_multipart_is_an_envelope(head):
     with pytest.raises(EnvelopeRefused):
         envelopes.check(head)
+
+
+@pytest.mark.parametrize("kind", ["", "image/png", "Application/Vnd.Ms-Excel", "text/plain;charset=utf-8", 'a/b;c="d"'])
+def test_a_data_url_in_base64_is_a_coded_file(kind):
+    with pytest.raises(CodingRefused):
+        envelopes.check(f"Data:{kind};base64,AAAA".encode())
 
 
 @pytest.mark.parametrize("head", FILES, ids=lambda head: repr(head[:40]))
@@ -416,6 +444,57 @@ def test_a_length_that_the_rest_brings_may_be_no_more_than_the_grant_allows(tell
     said = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}"}
     assert tell("PUT", "/u", token, ZIP[50:], **said) == ("too_large",) * 2
     assert Upload.objects.get().offset == 50
+
+
+@pytest.fixture
+def sending(cut, known_store, monkeypatch):
+    """(token, an upload of which 50 bytes are promised and 70 have come, from a request that still sends; how it is told to stop)"""
+    token, upload = cut
+    with known_store.stage(upload.id, 50) as staged:
+        staged.write(memoryview(ZIP[50:70]))
+    held(upload)
+    writer = writers.Writer(upload.generation, None)
+    monkeypatch.setitem(writers._writers, upload.id, writer)
+    return token, upload, writer
+
+
+@pytest.mark.parametrize("offset", [7, 50, 69, 71])
+def test_a_rest_from_elsewhere_is_refused_at_the_door_and_a_request_that_still_sends_is_left_alone(
+    uploads, control, sending, known_store, offset
+):
+    token, upload, writer = sending
+    before = Upload.objects.values().get()
+    said = {"HTTP_CONTENT_RANGE": f"bytes {offset}-{SIZE - 1}/{SIZE}"}
+    asked = {"HTTP_X_UPLOAD_METHOD": "PUT", "HTTP_X_UPLOAD_PATH": "/", "HTTP_X_UPLOAD_LENGTH": str(SIZE - offset)}
+    verdict = control("GET", "/authorize", token=token, **asked, **said)
+    assert (verdict["X-Upload-Verdict"], verdict["Upload-Offset"]) == ("wrong_offset", "70")
+    answer = put_rest(uploads, token, offset)
+    assert (answer.status_code, answer["Upload-Offset"], answer.json()["expected-offset"]) == (409, "70", 70)
+    assert Upload.objects.values().get() == before
+    assert not writer.superseded and known_store.staged_size(upload.id) == 70
+
+
+def test_a_rest_from_where_it_comes_to_takes_over_from_it(sending, tell):
+    token, _, writer = sending
+    said = {"HTTP_CONTENT_RANGE": f"bytes 70-{SIZE - 1}/{SIZE}"}
+    assert tell("PUT", "/u", token, ZIP[70:], **said) == (None, "upload_in_progress")  # it does not let go here
+    assert writer.superseded
+
+
+def test_a_request_that_nobody_holds_any_more_stands_where_it_will_be_settled(sending, tell, known_store):
+    token, upload, _ = sending
+    Upload.objects.update(**over())
+    said = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}"}
+    assert tell("PUT", "/u", token, ZIP[50:], **said) == (None, 201)
+    is_stored(upload, known_store)
+
+
+def test_what_is_being_stored_is_waited_for(tell, cut):
+    token, upload = cut
+    held(upload)
+    Upload.objects.update(state="committing")
+    said = {"HTTP_CONTENT_RANGE": f"bytes 50-{SIZE - 1}/{SIZE}"}
+    assert tell("PUT", "/u", token, ZIP[50:], **said) == ("upload_in_progress",) * 2
 
 
 def test_a_request_that_is_still_sending_is_made_to_let_go_or_the_rest_has_to_wait(tell, cut):

@@ -63,9 +63,9 @@ def test_a_clock_that_is_set_disturbs_no_running_upload_whoever_asks(
     upload, step, control, grant_token, known_store, by
 ):
     token = grant_token(jti=str(upload.grant_id), max_uploads=2)
-    assert leases.count_receiving() == 1
+    assert leases.count_receiving() == (0, 1)
     step(by)
-    assert not leases.is_abandoned(upload) and leases.count_receiving() == 1
+    assert not leases.is_abandoned(upload) and leases.count_receiving(upload.grant.sub) == (1, 0)
     assert control("GET", "/u", token=token).json()["state"] == "receiving"
     call_command("recover")
     assert Upload.objects.get().state == "receiving"
@@ -90,6 +90,19 @@ def test_a_clock_that_is_set_destroys_nothing_that_waits_on_this_boot(upload, st
     step(by)
     call_command("recover")
     assert Upload.objects.get().state == "waiting" and not leases.has_expired(upload)
+
+
+@pytest.mark.parametrize("by", STEPS, ids=str)
+def test_a_boot_with_a_wrong_clock_destroys_nothing_that_waits(upload, step, known_store, monkeypatch, settings, by):
+    actions.wait(upload)
+    Upload.objects.update(lease_boot="the one before")
+    step(by)
+    enough = min(settings.UPLOAD_EXPIRY, leases.CLOCK_MENDED)
+    monkeypatch.setattr(leases, "uptime", lambda: enough - 1)
+    call_command("recover")
+    assert Upload.objects.get().state == "waiting"
+    monkeypatch.setattr(leases, "uptime", lambda: enough)
+    assert leases.has_expired(Upload.objects.get(), timezone.now()) is (by == timedelta(days=400))
 
 
 def test_what_waited_for_longer_than_it_may_has_expired(upload, monkeypatch, settings):

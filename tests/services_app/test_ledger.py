@@ -6,13 +6,13 @@ from io import StringIO
 
 import pytest
 from django.core.management import CommandError, call_command
-from django.db import connection, transaction
+from django.db import IntegrityError, connection, transaction
 from django.db.transaction import TransactionManagementError
 from django.utils import timezone
 
-from services_app.ledger import record, verify
+from services_app.ledger import guard, record, verify
 from services_app.ledger.models import Entry
-from tests.services_app.making import some_uuid
+from tests.services_app.making import by_hand, some_uuid
 
 pytestmark = pytest.mark.django_db
 
@@ -64,7 +64,8 @@ def test_an_entry_has_the_same_hash_whatever_database_holds_it():
 def test_a_change_to_any_field_of_any_entry_is_found(field, value, seq):
     for _ in range(3):
         add()
-    Entry.objects.filter(seq=seq).update(**{field: value})
+    with by_hand():
+        Entry.objects.filter(seq=seq).update(**{field: value})
     assert next(verify.broken_entries(), None) == seq
 
 
@@ -72,7 +73,8 @@ def test_a_change_to_any_field_of_any_entry_is_found(field, value, seq):
 def test_an_entry_taken_out_is_found(seq):
     for _ in range(3):
         add()
-    Entry.objects.filter(seq=seq).delete()
+    with by_hand():
+        Entry.objects.filter(seq=seq).delete()
     assert next(verify.broken_entries(), None) == seq
 
 
@@ -82,7 +84,8 @@ def test_a_changed_entry_with_a_new_hash_of_its_own_is_found_at_the_next_one():
     entry = Entry.objects.get(seq=2)
     entry.facts = {"size": 99}
     entry.hash = record.entry_hash(entry)
-    entry.save()
+    with by_hand():
+        entry.save()
     assert next(verify.broken_entries(), None) == 3
 
 
@@ -92,17 +95,19 @@ def test_a_changed_entry_is_found_also_when_the_next_one_was_made_to_name_its_ne
     entry = Entry.objects.get(seq=2)
     entry.facts = {"size": 99}
     entry.hash = record.entry_hash(entry)
-    entry.save()
-    Entry.objects.filter(seq=3).update(previous=entry.hash)
+    with by_hand():
+        entry.save()
+        Entry.objects.filter(seq=3).update(previous=entry.hash)
     assert next(verify.broken_entries(), None) == 3
 
 
 def test_two_entries_exchanged_are_found():
     for _ in range(3):
         add()
-    Entry.objects.filter(seq=1).update(seq=99)
-    Entry.objects.filter(seq=2).update(seq=1)
-    Entry.objects.filter(seq=99).update(seq=2)
+    with by_hand():
+        Entry.objects.filter(seq=1).update(seq=99)
+        Entry.objects.filter(seq=2).update(seq=1)
+        Entry.objects.filter(seq=99).update(seq=2)
     assert next(verify.broken_entries(), None) == 1
 
 
@@ -149,16 +154,17 @@ def test_entries_written_at_once_make_one_chain():
     assert Entry.objects.count() == 8 and next(verify.broken_entries(), None) is None
 
 
-def test_the_command_names_the_head_or_the_first_broken_entry():
+def test_the_command_names_the_head_or_the_first_broken_entry(known_store):
     out = StringIO()
     call_command("verify_ledger", stdout=out)
-    assert out.getvalue().strip() == "the ledger is empty"
-    add()
-    head = add()
+    assert out.getvalue().splitlines()[0] == "the ledger is empty"
+    add("aborted")
+    head = add("aborted")
     out = StringIO()
     call_command("verify_ledger", stdout=out)
-    assert out.getvalue().strip() == f"2 entries hold; head {head.hash}"
-    Entry.objects.filter(seq=2).update(event="aborted")
+    assert out.getvalue().splitlines()[0] == f"2 entries hold; head {head.hash}"
+    with by_hand():
+        Entry.objects.filter(seq=2).update(event="deleted")
     with pytest.raises(CommandError, match="entry 2"):
         call_command("verify_ledger")
 
@@ -166,11 +172,87 @@ def test_the_command_names_the_head_or_the_first_broken_entry():
 def test_the_command_names_every_broken_entry_also_one_that_cannot_be_read():
     for _ in range(6):
         add()
-    Entry.objects.filter(seq=2).update(event="aborted")
-    with connection.cursor() as cursor:
+    with by_hand(), connection.cursor() as cursor:
+        Entry.objects.filter(seq=2).update(event="aborted")
         unreadable = "infinity" if connection.vendor == "postgresql" else "never"
         cursor.execute("UPDATE ledger_entry SET at = %s WHERE seq = 3", [unreadable])
-    Entry.objects.filter(seq=5).delete()
+        if connection.vendor == "sqlite":
+            cursor.execute("UPDATE ledger_entry SET upload_id = 'none' WHERE seq = 3")
+        Entry.objects.filter(seq=5).delete()
     assert list(verify.broken_entries()) == [2, 3, 5]
     with pytest.raises(CommandError, match="entries 2, 3, 5"):
         call_command("verify_ledger")
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        lambda: Entry.objects.filter(seq=1).update(event="aborted"),
+        lambda: Entry.objects.filter(seq=2).update(seq=9),
+        lambda: Entry.objects.filter(seq=2).delete(),
+        lambda: Entry.objects.all().delete(),
+        lambda: Entry.objects.get(seq=1).save(force_update=True),
+        lambda: Entry.objects.bulk_create(
+            [Entry(seq=1, at=timezone.now(), event="x", upload_id=some_uuid(), grant_id=some_uuid(), facts={}, hash="a" * 64)],
+            update_conflicts=True,
+            unique_fields=["seq"],
+            update_fields=["event", "hash"],
+        ),
+        lambda: connection.cursor().execute("DELETE FROM ledger_entry"),
+        lambda: connection.cursor().execute(
+            "TRUNCATE ledger_entry" if connection.vendor == "postgresql" else "REPLACE INTO ledger_entry SELECT * FROM ledger_entry"
+        ),
+    ],
+)
+def test_the_database_refuses_to_change_or_remove_an_entry(change):
+    head = [add(), add()][-1]
+    with pytest.raises(IntegrityError, match="never changed"), transaction.atomic():
+        change()
+    assert guard.is_up() and Entry.objects.count() == 2 and add().previous == head.hash
+
+
+def test_a_ledger_that_could_be_changed_unseen_is_named(known_store):
+    add("aborted")
+    with by_hand():
+        assert not guard.is_up()
+        with pytest.raises(CommandError, match="does not refuse"):
+            call_command("verify_ledger")
+    call_command("verify_ledger", stdout=StringIO())
+
+
+IDLE = {
+    "sqlite": [
+        (f"DROP TRIGGER ledger_entry_no_{what}", f"CREATE TRIGGER ledger_entry_no_{what} BEFORE {event} ON ledger_entry {rest}")
+        for what, event, rest in (
+            ("update", "UPDATE", "WHEN 0 BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never changed'); END"),
+            ("update", "UPDATE OF seq", "BEGIN SELECT RAISE(ABORT, 'entries of the ledger are never changed'); END"),
+            ("delete", "DELETE", "BEGIN SELECT 1; END"),
+            ("replace", "INSERT", "BEGIN SELECT 1; END"),
+        )
+    ],
+    "postgresql": [
+        (
+            "DROP TRIGGER ledger_entry_no_change ON ledger_entry",
+            f"CREATE TRIGGER ledger_entry_no_change {rest} EXECUTE FUNCTION ledger_entry_no_change()",
+        )
+        for rest in (
+            "BEFORE UPDATE ON ledger_entry FOR EACH STATEMENT",
+            "AFTER UPDATE OR DELETE OR TRUNCATE ON ledger_entry FOR EACH STATEMENT",
+            "BEFORE UPDATE OR DELETE OR TRUNCATE ON ledger_entry FOR EACH STATEMENT WHEN (false)",
+            "BEFORE UPDATE OF seq OR DELETE OR TRUNCATE ON ledger_entry FOR EACH STATEMENT",
+        )
+    ]
+    + [
+        (
+            "CREATE OR REPLACE FUNCTION ledger_entry_no_change() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN RETURN NULL; END $$",
+            "SELECT 1",
+        )
+    ],
+}
+
+
+@pytest.mark.parametrize("which", range(5))
+def test_triggers_of_the_right_name_that_refuse_nothing_are_none(which):
+    for statement in IDLE[connection.vendor][which % len(IDLE[connection.vendor])]:
+        connection.cursor().execute(statement)
+    assert not guard.is_up()

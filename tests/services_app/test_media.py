@@ -1,5 +1,7 @@
 """Which type a file is, and whether a list takes it. Files made by other people's libraries are judged in tests/samples."""
 
+import bz2
+import gzip
 import json
 import random
 import struct
@@ -16,6 +18,7 @@ from tests.services_app.making import a_zip
 PNG = b"\x89PNG\r\n\x1a\n\x00\x00\x00\rIHDR\x00\x00\x00\x01\x00\x00\x00\x01\x08\x06\x00\x00\x00"
 ROWS = b"PATIENT,AGE\r\n" + b"".join(b"P%04d,%d\r\n" % (n, 40 + n % 50) for n in range(200))
 LARGE = media.SNIFF_BYTES
+ASCII_R = b"A\n3\n262658\n197888\n5\nUTF-8\n787\n3\n13\n3\n1\n2\n3\n254\n"  # saveRDS(ascii = TRUE)
 
 
 def first(content: bytes) -> str:
@@ -44,6 +47,22 @@ def first(content: bytes) -> str:
         (b"\xed\xab\xee\xdb\x03\x00" + bytes(99), "application/x-rpm"),
         (b"ID3\x04\x00\x00\x00\x00\x00\x23", "audio/mpeg"),
         (b"-----BEGIN PGP MESSAGE-----\n\nwcBMA\n", "application/pgp-encrypted"),
+        (bytes.fromhex("8c0d040903025b1a") + bytes(range(128, 255)), "application/pgp-encrypted"),  # gpg -c
+        (bytes.fromhex("8c0d040703085b1a") + bytes(range(128, 255)), "application/pgp-encrypted"),
+        (bytes.fromhex("c32e0409030a") + bytes(range(128, 255)), "application/pgp-encrypted"),
+        (bytes.fromhex("85010c03a1b2c3d4e5f60718010800") + bytes(range(128, 255)), "application/pgp-encrypted"),  # gpg -e
+        (bytes.fromhex("845e03a1b2c3d4e5f607181201") + bytes(range(128, 255)), "application/pgp-encrypted"),
+        (ASCII_R, "application/x-r-data"),
+        (b"RDA3\n" + ASCII_R, "application/x-r-data"),
+        (gzip.compress(ASCII_R, mtime=0), "application/x-r-data"),
+        (bz2.compress(b"RDA2\n" + ASCII_R.replace(b"A\n3\n262658\n197888", b"A\n2\n262658\n131840")), "application/x-r-data"),
+        (b'{"hr": NaN, "least": -Infinity, "most": Infinity}', "application/json"),
+        (b'{"a": NaN}\n{"a": NaN}\n', "application/x-ndjson"),
+        (b"[" + b"NaN, " * LARGE, "application/json"),
+        (b"[" + b"-Infinity," * LARGE, "application/json"),
+        (b"[nan]", "text/plain"),
+        (b"<?xml-stylesheet href='x.xsl'?><a x='1'/>", "application/xml"),
+        (b"<?xml-model href='x'?>\n<p><b>1</b></p>", "application/xml"),
         (b'{"id": "1", "resourceType": "Patient"}', "application/fhir+json"),
         (b'{"notes": [], "of": {"resourceType": "Patient"}}', "application/json"),
         (
@@ -59,6 +78,7 @@ def first(content: bytes) -> str:
         ),  # one byte makes it a program for libmagic
         (b"MSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r", "application/hl7-v2"),
         (b"\x0bMSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r\x1c\r", "application/hl7-v2"),
+        *((b"\x0bMSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r\x1c\r" * n, "application/hl7-v2") for n in (2, 3, 9, 2000)),
         (b"\r\n\nMSH|^~\\&|LAB|H|||20260101||ORU^R01|1|P|2.5\rPID|1||P1\r", "application/hl7-v2"),
         (b"##fileformat=VCFv4.2\n#CHROM\tPOS\nchr1\t5\n", "text/x-vcf"),
         (b"@HD\tVN:1.6\n@SQ\tSN:chr1\tLN:5\n", "text/x-sam"),
@@ -161,6 +181,15 @@ def test_a_table_is_a_table_whatever_its_first_words_are(between):
         ROWS + b"\x1a",
         ROWS + b"\x1a\x00\x00\x00",
         ROWS[:100] + b"\x00" + ROWS[100:],
+        b"a,b\n1,2\n3,\x00\n4,5\n",
+        b"a,b\n1,2\n3\x00,\n4,5\n",
+        b"NAME,SIGN\nA,:(\nB,1\nC,2\nD,3\nE,4\n",
+        b"ID|NAME\n--|----\n1|A\n2|B\n",
+        b"data:time,data:value\n1,2\n",
+        b'id,"age","bmi"\n1,"(0,5]","[18,25)"\n2,"(5,10]","[25,30)"\n3,"(0,5]","[18,25)"\n',
+        b"id;age\n1;[0,5[\n2;[5,9[\n",
+        b"id,text\n1,:)\n2,:(\n3,8)\n",
+        b"drug,dose\nA,- 5\nB,- 6\n",
         ROWS + b"\x00",
         b"a,b\r\n1,2\r\n\x1a",
         ROWS.replace(b"\r\n", b"\n"),
@@ -211,6 +240,14 @@ def test_a_table_is_known_by_its_shape(table):
         b"function f(a,b){return a}",
         b"\tindented\n\tby tabs\n",
         b"x = [1, 2, 3]\ny = [4,5]\n",
+        b"import os, sys\nx = [1, 2]\nprint(x, 1)\n",
+        b"from os import path, sep\nfrom sys import argv, exit\n",
+        b"# Title\n\n- a, b\n- c, d\n",
+        b"1. one, two\n2. three, four\n",
+        b"| a | b |\n|---|:-:|\n| 1 | 2 |\n",
+        b"data:application/zip;base64,QUJD",
+        b"data:;base64,QUJD",
+        b"data:text/plain,one",
         b"Hello,\n",
         b"INSERT INTO dm VALUES (1,'a');\nINSERT INTO dm VALUES (2,'b');\n",
         b"[section]\nkey = value\n",
@@ -419,6 +456,9 @@ def test_libmagic_is_believed_only_for_what_the_table_names(monkeypatch):
         ("application/xml", ("text/xml",), True),
         ("application/fhir+json", ("application/json",), True),
         ("application/json", ("application/fhir+json",), False),
+        ("application/json", ("application/x-ndjson",), True),  # one record, on its line
+        ("application/fhir+json", ("application/fhir+ndjson",), True),
+        ("application/x-ndjson", ("application/json",), False),
         ("application/x-nifti", ("image/*",), False),  # an alias lends its name, not its family
     ],
 )

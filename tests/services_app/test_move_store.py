@@ -80,6 +80,10 @@ def test_a_fresh_folder_becomes_the_store_and_what_is_not_there_ends(uploads, an
     assert store_id != STORE_ID and json.loads((another / ".sluice-store").read_text())["store"] == str(store_id)
     current_store().add_collection(COLLECTION)
     assert current_store().has_collection(COLLECTION) and stored_files(another) == []
+    # What is not there is gone on purpose, and its month takes what comes.
+    assert not current_store().exists(actions.object_name(uploads["committed"]))
+    new = begun(claims_object(), announced(len(CONTENT)))
+    assert current_store().save(new.id, actions.directory_of(new), "new.txt", [CONTENT])
 
 
 def test_what_was_copied_along_goes_on(uploads, another, nas):

@@ -1,6 +1,7 @@
 """What a sender calls its file, in every way that it can say it."""
 
 import base64
+import encodings
 import time
 
 import pytest
@@ -123,3 +124,17 @@ def test_a_header_as_long_as_nginx_passes_on_is_read_at_once(part):
     began = time.process_time()
     from_disposition(header)
     assert time.process_time() - began < 0.5
+
+
+@pytest.mark.parametrize("called", ["utf-8", "UTF_8", "KOI8-R", "koi8-u", "windows-1252", "Shift_JIS", "gb18030", "iso-8859-15"])
+def test_a_charset_is_known_however_it_is_spelt(called):
+    word = base64.b64encode("x.zip".encode(called)).decode()
+    assert from_disposition(f'attachment; filename="=?{called}?B?{word}?="') == "x.zip"
+
+
+def test_charsets_that_nobody_knows_leave_nothing_behind():
+    """Python's own memory of them has no bound: a sender who names others each time would fill all that there is."""
+    before = len(encodings._cache)
+    made_up = "".join(f"=?none-{number}?Q?a?= =?utf{'-' * number}8?Q?a?=" for number in range(1, 50))
+    assert from_disposition(f'attachment; filename="{made_up}"') and from_metadata(made_up.encode())
+    assert len(encodings._cache) <= before + 1

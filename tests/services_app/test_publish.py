@@ -1,5 +1,6 @@
 """Staging and publishing: whole files only, never an overwrite, repeatable after a crash at any point."""
 
+import errno
 import hashlib
 import os
 import shutil
@@ -9,6 +10,7 @@ import pytest
 from services_app.store import durable
 from services_app.store.errors import (
     CollectionUnknown,
+    FolderAway,
     ObjectExists,
     ObjectUnknown,
     StagedBytesLost,
@@ -75,7 +77,12 @@ def test_publishing_can_be_repeated_after_it_was_done(store, staged, final, uplo
     assert final.read_bytes() == b"the whole file"
 
 
-def test_what_was_never_staged_is_unknown(store, upload_id, directory):
+def test_what_is_not_staged_is_unknown_once_its_month_is_there_and_makes_none(store, upload_id, directory, nas):
+    with pytest.raises(FolderAway):
+        store.publish(upload_id, directory, "scan.zip", 14)
+    month = nas.joinpath("collections", *directory[:3])
+    assert not month.exists()
+    month.mkdir(parents=True)
     with pytest.raises(ObjectUnknown):
         store.publish(upload_id, directory, "scan.zip", 14)
 
@@ -186,11 +193,31 @@ def test_whose_a_file_is_that_is_no_longer_staged_only_its_content_tells(store, 
     assert store.found(directory, "scan.zip", 14, sha256) is None
 
 
+def test_what_is_found_by_its_content_is_durable_before_it_is_signed_for(store, staged, final, upload_id, directory, monkeypatch):
+    store.publish(upload_id, directory, "scan.zip", 14)
+    staged.unlink()
+    real, synced = os.fsync, []
+    monkeypatch.setattr(os, "fsync", lambda fd: synced.append(os.readlink(f"/proc/self/fd/{fd}")) or real(fd))
+    assert store.found(directory, "scan.zip", 14, hashlib.sha256(b"the whole file").hexdigest())
+    assert synced == [str(final), str(final.parent)]
+
+
+def test_a_file_that_has_its_name_keeps_it_also_where_no_link_is_possible_any_more(
+    store, staged, final, upload_id, directory, monkeypatch
+):
+    name = store.publish(upload_id, directory, "scan.zip", 14)
+
+    def link(*args, **kwargs):
+        raise OSError(errno.EXDEV, "Invalid cross-device link")
+
+    monkeypatch.setattr(os, "link", link)
+    assert store.publish(upload_id, directory, "scan.zip", 14) == name and staged.samefile(final)
+
+
 def test_a_link_that_comes_through_while_it_is_withdrawn_is_found(store, staged, final, upload_id, directory, monkeypatch):
-    sync = durable.sync_directory
-    (kept := staged.with_name("kept")).hardlink_to(staged)
+    unlink = os.unlink
     final.parent.mkdir(parents=True)
-    monkeypatch.setattr(durable, "sync_directory", lambda fd: (os.path.lexists(kept) and os.rename(kept, final), sync(fd)))
+    monkeypatch.setattr(os, "unlink", lambda *args, **kwargs: (final.hardlink_to(staged), unlink(*args, **kwargs)))
     assert not store.withdraw(upload_id, directory, "scan.zip")
     assert staged.samefile(final)
 
@@ -268,6 +295,23 @@ def test_an_unfinished_file_stays_until_it_is_discarded(store, nas, upload_id):
     assert stored_files(nas) == []
 
 
-def test_neither_others_nor_the_group_may_write_a_stored_file(store, staged, upload_id, directory, final):
+def test_nobody_may_write_a_stored_file_or_its_manifest(store, staged, upload_id, directory, final):
+    name = store.publish(upload_id, directory, "scan.zip", 14)
+    assert final.stat().st_mode & 0o777 == 0o440
+    for version in (1, 2):
+        store.write_manifest(name, {"version": version})
+        assert final.with_name("scan.zip.manifest.json").stat().st_mode & 0o777 == 0o440
+    final.chmod(0o640)  # as an earlier release left it, or a crash behind the link
     store.publish(upload_id, directory, "scan.zip", 14)
-    assert final.stat().st_mode & 0o137 == 0
+    assert final.stat().st_mode & 0o777 == 0o440
+    store.delete(name)
+    assert not final.exists()
+
+
+def test_a_store_that_keeps_no_modes_stores_all_the_same(store, staged, upload_id, directory, final, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(errno.EPERM, "as CIFS does")
+
+    monkeypatch.setattr(os, "fchmod", refuse)
+    store.publish(upload_id, directory, "scan.zip", 14)
+    assert final.read_bytes() == b"the whole file"

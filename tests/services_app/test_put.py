@@ -1,6 +1,7 @@
 """`PUT /u` as nginx sends it: parse, one action, an answer."""
 
 import base64
+import contextlib
 import hashlib
 import io
 
@@ -37,11 +38,14 @@ def test_a_whole_file_is_answered_with_its_receipt(uploads, grant_token):
         "taken": len(ZIP),
         "length": len(ZIP),
         "sha256": hashlib.sha256(ZIP).hexdigest(),
+        "sha256_of_offset": None,
         "media_type": "application/zip",
         "received_at": said["received_at"],
         "durable_at": said["durable_at"],
         "expires_at": None,
         "receipt": upload.receipt,
+        "folder": None,
+        "standing": "stored",
         "problem": None,
     }
     assert said["received_at"].endswith("Z") and said["durable_at"] >= said["received_at"]
@@ -267,6 +271,21 @@ def test_draining_ends_with_the_connection_or_the_time(monkeypatch):
 
     answers.DrainingResponse(b"", environ={"gunicorn.socket": Broken()}).close()
     answers.DrainingResponse(b"", environ={}).close()
+
+
+def test_one_person_who_is_refused_without_end_is_read_out_briefly_and_the_others_as_before():
+    def seconds(person):
+        with answers._draining.one(person) as most:
+            return most
+
+    with contextlib.ExitStack() as held:
+        for _ in range(answers._PATIENT_WITH_ONE):
+            assert held.enter_context(answers._draining.one("u_greedy")) == answers._DRAIN_FOR
+        assert (seconds("u_greedy"), seconds("u_other")) == (answers._DRAIN_BRIEFLY, answers._DRAIN_FOR)
+        for number in range(answers._PATIENT - answers._PATIENT_WITH_ONE):
+            held.enter_context(answers._draining.one(f"u_{number}"))
+        assert seconds("u_other") == answers._DRAIN_BRIEFLY
+    assert seconds("u_greedy") == answers._DRAIN_FOR and not answers._draining._persons
 
 
 def test_nothing_is_read_before_nginx_had_time_to_see_the_answer(monkeypatch):

@@ -158,14 +158,14 @@ def test_a_short_file_is_judged_at_its_end(put, nas):
     nothing_is_left(nas, "type_refused")
 
 
-def test_a_full_store_leaves_the_upload_where_it_was(put, nas, monkeypatch):
+def test_a_full_store_leaves_nothing_of_an_upload_that_began_with_this_request(put, nas, monkeypatch):
     def full(fd, data):
         raise OSError(errno.EDQUOT, "quota")
 
     with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
         patch.setattr(durable, "write_all", full)
         put()
-    waits(nas, "no_space", b"")
+    nothing_is_left(nas, "no_space")
 
 
 def test_a_nas_that_vanished_stores_nothing(put, nas):
@@ -295,10 +295,16 @@ def test_a_write_that_wakes_up_late_does_not_reach_the_bytes_of_who_went_on(know
 
 
 def test_a_checkpoint_promises_only_what_was_synced(put, monkeypatch):
-    events, fsync, checkpoint = [], os.fsync, actions.checkpoint
+    events, checkpoint = [], actions.checkpoint
     monkeypatch.setattr(receive, "CHECKPOINT_EVERY", 0)
     monkeypatch.setattr(receive, "BUFFER_BYTES", 50)
-    monkeypatch.setattr(os, "fsync", lambda fd: (events.append(os.fstat(fd).st_size), fsync(fd)))
+
+    def synced(fd, fsync=os.fsync):
+        if "collections" not in (path := os.readlink(f"/proc/self/fd/{fd}")):
+            events.append("staging" if path.endswith("/staging") else os.fstat(fd).st_size)
+        fsync(fd)
+
+    monkeypatch.setattr(os, "fsync", synced)
 
     def noted(upload, *, offset, **more):
         events.append(f"offset {offset}")
@@ -307,7 +313,7 @@ def test_a_checkpoint_promises_only_what_was_synced(put, monkeypatch):
     monkeypatch.setattr(actions, "checkpoint", noted)
     put()
     # The very first one also makes the name in staging durable.
-    assert events[0] == 50 and events[2:5] == ["offset 50", 100, "offset 100"]
+    assert events[:5] == [50, "staging", "offset 50", 100, "offset 100"]
 
 
 def test_a_checkpoint_that_fails_promises_nothing_and_is_not_tried_again(put, nas, monkeypatch):
@@ -351,13 +357,22 @@ def test_a_malformed_chunk_costs_nothing_that_was_promised(nas, monkeypatch):
     waits(nas, "request_malformed", b"safe")
 
 
-@pytest.mark.parametrize("call", ["link", "mkdir"])
-def test_a_store_that_fails_while_publishing_leaves_the_commit_to_who_asks_next(put, known_store, monkeypatch, call):
-    def full(*args, **kwargs):
-        raise OSError(errno.EDQUOT, "quota")
+def full(*args, **kwargs):
+    raise OSError(errno.EDQUOT, "quota")
 
+
+def test_a_store_that_takes_no_folder_is_told_before_a_byte_is_taken(nas, monkeypatch):
+    body, claims = request_body(ZIP), claims_object()
+    upload = begun(claims, announced(len(ZIP)))
+    with monkeypatch.context() as patch, pytest.raises(errors.NoSpace):
+        patch.setattr(os, "mkdir", full)
+        receive.receive(upload, body, claims, receive.Append(final=True))
+    assert body.received == 0 and stored_files(nas) == []
+
+
+def test_a_store_that_fails_while_publishing_leaves_the_commit_to_who_asks_next(put, known_store, monkeypatch):
     with monkeypatch.context() as patch, pytest.raises(errors.StoreUnavailable):
-        patch.setattr(os, call, full)
+        patch.setattr(os, "link", full)
         put()
     upload = Upload.objects.select_related("grant").get()
     assert (upload.state, upload.offset) == ("committing", len(ZIP))

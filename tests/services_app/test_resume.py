@@ -8,9 +8,9 @@ from django.utils import timezone
 from services_app.ledger.models import Entry
 from services_app.uploads import actions, authorize, policies
 from services_app.uploads.models import Upload
-from services_app.uploads.ownership import leases, writers
+from services_app.uploads.ownership import leases, takeover, writers
 from services_app.uploads.wire.callers import verifier
-from tests.services_app.making import a_zip, announced, begun, claims_object, stored_files
+from tests.services_app.making import a_zip, announced, begun, claims_object, claims_of, stored_files
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 ZIP = a_zip(b"some content that is sent in pieces")
@@ -52,7 +52,8 @@ def is_stored(upload, known_store, content=ZIP):
     assert upload.sha256 == hashlib.sha256(content).hexdigest() and upload.receipt
     assert known_store.path(actions.object_name(upload)).read_bytes() == content
     assert known_store.staged_names() == []
-    assert [entry.event for entry in Entry.objects.filter(upload_id=upload.id)] == ["committed"]
+    # Where it was cut off before, the ledger says that it went on (test_ledger_export.py).
+    assert [entry.event for entry in Entry.objects.filter(upload_id=upload.id).exclude(event="resumed")] == ["committed"]
 
 
 def test_an_append_that_nginx_asked_about_before_an_offset_retrieval_comes_too_late(control, patch, cut):
@@ -150,15 +151,14 @@ def test_an_append_counts_among_the_uploads_that_run_unless_it_only_takes_over(c
         answer = patch(upload, token, 50, ZIP[50:], **TUS)
     assert (answer.status_code, answer.json()["code"], answer["Retry-After"]) == (503, "busy", "10")
     with pytest.raises(policies.errors.Busy):
-        policies.may_append(upload, 5)  # nginx's question counts those of other processes too
+        policies.may_append(claims_of(upload), upload, 5)  # nginx's question counts those of other processes too
     assert Upload.objects.get(id=upload.id).contender == upload.contender, "it disturbs nobody either"
-    settings.UPLOAD_MAX_CONCURRENT = 2
+    settings.UPLOAD_MAX_CONCURRENT = 4
     held(upload)
-    policies.may_append(upload, 5)
-    with pytest.raises(policies.errors.Busy):
-        policies.may_append(
-            begun(claims_object(jti=str(upload.grant_id)), announced(concat="partial"), receiving=False), 5
-        )
+    policies.may_append(claims_of(upload), upload, 5)
+    with pytest.raises(policies.errors.ShareTaken):
+        part = begun(claims_of(upload), announced(concat="partial"), receiving=False)
+        policies.may_append(claims_of(part), part, 5)
 
 
 def test_an_append_needs_room_on_the_nas(cut, patch, settings):
@@ -235,3 +235,34 @@ def test_a_nas_that_is_away_while_one_gives_way_stops_nobody(cut, uploads, monke
 
 def test_nothing_of_an_upload_that_nobody_asked_about_is_judged_by_authorize():
     assert not hasattr(authorize, "takeover"), "a question before the body disturbs no running request"
+
+
+@pytest.mark.parametrize(
+    ("offset", "content", "fields", "status", "code"),
+    [
+        (len(ZIP), b"more", {}, 409, "already_committed"),
+        (50, ZIP[50:], {}, 409, "wrong_offset"),
+        (len(ZIP), b"", {"HTTP_UPLOAD_COMPLETE": "?0"}, 409, "already_committed"),
+        (len(ZIP), b"", {"HTTP_UPLOAD_LENGTH": "7"}, 400, "inconsistent_length"),
+        (len(ZIP), b"", {"HTTP_CONTENT_MD5": "AAAAAAAAAAAAAAAAAAAAAA=="}, 400, "checksum_differs"),
+        (len(ZIP), b"", {"HTTP_CONTENT_RANGE": "bytes 0-1/2"}, 400, "partial_body"),
+    ],
+)
+def test_a_refused_append_to_a_committed_upload_does_not_answer_for_the_file(cut, patch, offset, content, fields, status, code):
+    token, upload = cut
+    assert patch(upload, token, 50, ZIP[50:], **ietf(True)).status_code == 201
+    answer = patch(upload, token, offset, content, **ietf(True) | fields)
+    assert (answer.status_code, answer.json()["code"], answer["Upload-Complete"]) == (status, code, "?0")
+
+
+def test_neither_is_one_that_was_committed_while_it_was_asked_about(cut, patch, monkeypatch):
+    token, upload = cut
+    real = takeover.seize
+
+    def meanwhile(found, *args):
+        patch(upload, token, 50, ZIP[50:], **TUS)
+        return real(found, *args)
+
+    monkeypatch.setattr(takeover, "seize", lambda *args: (monkeypatch.undo(), meanwhile(*args))[1])
+    answer = patch(upload, token, 50, ZIP[50:], **ietf(True))
+    assert (answer.status_code, answer.json()["code"], answer["Upload-Complete"]) == (409, "already_committed", "?0")

@@ -82,6 +82,14 @@ from tests.services_app.making import some_uuid
         ("scan.pdf\u3164\u2800\uffa0\u2003\u202f.exe", "scan.pdf .exe"),
         ("a\u034f\ufe0f\u180b\U000e0100b", "ab"),
         (".sluice-store", "sluice-store"),
+        ("\ufe63rf", "_\ufe63rf"),
+        ("\uff0drf", "_\uff0drf"),
+        ("\uff5eroot", "_\uff5eroot"),
+        ("\uff1d1+1", "_\uff1d1+1"),
+        ("\uff04(id).zip", "_(id).zip"),
+        ("a\uff1bb\uff06c\uff40d\uff5ce\ufe64f\uff02g\uff1ah\u2047.zip", "a_b_c_d_e_f_g_h_.zip"),
+        ("\uff23\uff2f\uff2e.txt", "_\uff23\uff2f\uff2e.txt"),
+        ("\u5831\u544a\uff08\u6700\u7d42\uff09\u3001\uff12.pdf", "\u5831\u544a\uff08\u6700\u7d42\uff09\u3001\uff12.pdf"),
     ],
 )
 def test_a_name_is_kept_as_far_as_nothing_can_misread_it(given_name, kept):
@@ -89,8 +97,11 @@ def test_a_name_is_kept_as_far_as_nothing_can_misread_it(given_name, kept):
 
 
 def test_the_extension_survives_shortening():
-    name = safe_name("n" * 10_000 + ".nii.gz")
-    assert name.endswith("n.gz") and len(name.encode()) == MAX_NAME_BYTES
+    for extension in (".zip", ".nii.gz", ".vcf.gz.tbi", ".tar.gz.gpg", ".7z.001", ".sas7bdat.xz"):
+        name = safe_name("n" * 10_000 + extension)
+        assert name.endswith("n" + extension) and len(name.encode()) == MAX_NAME_BYTES, extension
+    assert safe_name("n" * 10_000 + ".not an extension.zip").endswith("nn.zip")
+    assert safe_name("a.nii." + "g" * 10_000 + ".gz") == "a.nii." + "g" * (MAX_NAME_BYTES - 9) + ".gz"
 
 
 def test_a_character_is_never_cut_in_half():

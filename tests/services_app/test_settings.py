@@ -173,7 +173,7 @@ CHECKS = (
     checks.receipt_keys_are_private_and_readable,
     checks.internal_api_keys_are_one_or_two_long_ones,
     checks.nas_root_is_an_absolute_folder,
-    checks.the_two_client_names_differ,
+    checks.the_client_names_differ,
 )
 KEY = new_key()
 
@@ -214,7 +214,7 @@ def test_e004_a_nas_root_that_is_relative_or_the_state_folder(settings, root):
 
 def test_e005_one_name_for_both_clients(settings):
     settings.WEB_CLIENT_NAME = settings.NGINX_CLIENT_NAME
-    assert ids(checks.the_two_client_names_differ(None)) == ["services.E005"]
+    assert ids(checks.the_client_names_differ(None)) == ["services.E005"]
 
 
 @pytest.mark.filterwarnings("ignore:Overriding setting DATABASES")  # no connection is made from it

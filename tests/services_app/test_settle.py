@@ -141,9 +141,9 @@ def test_a_request_that_waits_for_its_turn_is_still_the_next_one_after_a_settlem
     assert (now.state, now.contender, now.generation) == ("waiting", mine, mine)
 
 
-def test_what_waited_too_long_is_aborted_and_the_grant_is_free(crashed, claims, nas):
+def test_what_waited_too_long_is_aborted_and_the_grant_is_free(crashed, claims, nas, settings):
     recover.settle(crashed("receiving"))
-    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1), lease_boot="an earlier one")
+    Upload.objects.update(expires_at=timezone.now() - timedelta(seconds=1), lease_uptime=-settings.UPLOAD_EXPIRY)
     recover.settle_stale_uploads_of(claims.jti)
     assert (Upload.objects.get().state, Upload.objects.get().problem) == ("aborted", "upload_expired")
     assert stored_files(nas) == [] and policies.slot_for(claims) == (0, [])
@@ -177,6 +177,7 @@ def test_settling_twice_changes_nothing_more(crashed, at):
 
 def test_a_committing_upload_whose_bytes_are_gone_is_aborted(crashed, known_store):
     upload = crashed("committing")
+    known_store.path(actions.object_name(upload)).parent.mkdir(parents=True)  # its request made that ahead
     known_store.discard(upload.id)
     assert recover.settle(upload) == "aborted"
     assert Upload.objects.get().problem == "upload_gone"
@@ -279,12 +280,13 @@ def test_the_command_says_when_the_store_is_absent_and_names_every_upload(crashe
     upload, other = crashed("receiving"), begun(claims_object(), announced())
     making.abandon(other)
     shutil.move(nas, nas.with_name("unmounted"))
-    with pytest.raises(CommandError, match="3 failed"):
+    with pytest.raises(CommandError, match="4 failed"):
         call_command("recover")
     said = capsys.readouterr().err.splitlines()
     assert {line.partition(": StoreUnavailable")[0] for line in said if "StoreUnavailable" in line} == {
         *(f"upload {each.id}" for each in (upload, other)),
         "staging",
+        "checkpoint",
     }
 
 

@@ -7,6 +7,7 @@ import subprocess
 import pytest
 
 from services_app.store.current import current_store
+from services_app.store.errors import StoreFull
 from services_app.store.nas import LocalFileSystemStorage
 from services_app.uploads import actions, errors, policies
 from services_app.uploads.content import receive
@@ -89,14 +90,16 @@ def test_an_append_that_met_a_full_store_gives_back_what_was_not_promised(full_n
     assert uploads("PUT", "/u", token=grant_token(), body=bytes(12 * MIB)).status_code == 201
 
 
-def test_what_a_request_supersedes_is_room_for_it_and_for_nobody_else(full_nas, uploads, control, grant_token):
+def test_what_waits_is_room_for_nobody_before_its_sender_gives_it_up(full_nas, uploads, control, grant_token):
     token, size = grant_token(), 14 * MIB
     cut = uploads("PUT", "/u", token=token, body=bytes(size - 1), CONTENT_LENGTH=str(size))
     assert (cut.status_code, staged(full_nas)) == (400, size - 1)
     asked = {"HTTP_X_UPLOAD_METHOD": "PUT", "HTTP_X_UPLOAD_PATH": "/", "HTTP_X_UPLOAD_LENGTH": str(size)}
     assert control("GET", "/authorize", token=grant_token(), **asked)["X-Upload-Verdict"] == "no_space"
     assert uploads("PUT", "/u", token=grant_token(), body=bytes(size)).status_code == 507
-    assert control("GET", "/authorize", token=token, **asked).status_code == 204
+    assert control("GET", "/authorize", token=token, **asked)["X-Upload-Verdict"] == "no_space"
+    assert uploads("PUT", "/u", token=token, body=bytes(size)).status_code == 507
+    assert control("DELETE", f"/u/{Upload.objects.get().id}", token=token).status_code == 204
     assert uploads("PUT", "/u", token=token, body=bytes(size)).status_code == 201
 
 
@@ -125,6 +128,10 @@ def told(act, *args):
     return False
 
 
+def may_append(upload, size):
+    policies.may_append(making.claims_of(upload), upload, size)
+
+
 def test_of_uploads_that_do_not_fit_together_the_older_goes_first(room, known_store):
     """Left alone they would fill the store together, and none could go on."""
     older = begun(claims_object(), announced(80, protocol="tus"))
@@ -132,17 +139,58 @@ def test_of_uploads_that_do_not_fit_together_the_older_goes_first(room, known_st
     assert not told(policies.may_upload, claims_object(), 80)
     assert told(policies.may_upload, claims_object(), 18)
     younger = begun(claims_object(), announced(80, protocol="tus"))
-    assert told(policies.may_append, older, 80) and not told(policies.may_append, younger, 80)
+    assert told(may_append, older, 80) and not told(may_append, younger, 80)
     # What came in since the last checkpoint is neither free nor missing.
     with known_store.stage(older.id) as file:
         file.write(memoryview(bytes(50)))
     room(48)
-    assert told(policies.may_append, younger, 18) and not told(policies.may_append, younger, 19)
+    assert told(may_append, younger, 18) and not told(may_append, younger, 19)
     # Between two requests it is under way still; left alone for long, or given up, it is not.
     actions.wait(older, offset=50)
-    assert not told(policies.may_append, younger, 19)
+    assert not told(may_append, younger, 19)
     Upload.objects.filter(id=older.id).update(**making.over() | {"lease_until": older.lease_until - policies._UNDER_WAY_FOR})
-    assert told(policies.may_append, younger, 48)
+    assert told(may_append, younger, 48)
+
+
+def test_what_a_person_announced_and_did_not_send_leaves_the_others_their_share(room):
+    """However it was begun; of so many persons each has its part of what is free."""
+    room(100)
+    for protocol, receiving in (("whole", True), ("tus", True), ("tus", False)):
+        begun(claims_object(sub="u_greedy"), announced(100, protocol=protocol), receiving=receiving)
+        assert told(policies.may_upload, claims_object(), 50) and not told(policies.may_upload, claims_object(), 51)
+        assert not told(policies.may_upload, claims_object(sub="u_greedy"), 1), "its own announcements count in full"
+    mine = begun(claims_object(), announced(50, protocol="tus"))
+    begun(claims_object(sub="u_more"), announced(100, protocol="tus"))
+    assert told(may_append, mine, 50), "younger ones count for nothing"
+    assert told(policies.may_upload, claims_object(sub="u_new"), 25) and not told(policies.may_upload, claims_object(sub="u_new"), 26)
+    room(-1)
+    assert not told(policies.may_upload, claims_object(sub="u_new"), 0), "of the reserve there is no share"
+
+
+def test_beside_another_person_a_younger_upload_goes_on_only_if_all_of_it_fits(room, known_store):
+    """Together they would stand still: what it takes is the room of one that could be stored."""
+    with known_store.stage((older := begun(claims_object(sub="u_older"), announced(80, protocol="tus"))).id) as file:
+        file.write(memoryview(bytes(40)))
+    younger = begun(claims_object(), announced(49, protocol="tus"))
+    room(58)
+    assert not told(may_append, younger, 19) and told(may_append, older, 40)
+    assert told(may_append, younger, 18), "beside all that the older one lacks it takes what it likes"
+
+
+def test_an_upload_of_unknown_length_takes_no_more_than_its_share_beside_another_persons(room, known_store):
+    begun(claims_object(sub="u_older"), announced(80, protocol="tus"))
+    endless = begun(claims_object(), announced(None, protocol="ietf"))
+    room(98)
+    assert told(policies.may_append, making.claims_of(endless), endless, 49)
+    with known_store.stage(endless.id) as file:
+        file.write(memoryview(bytes(49)))
+    room(49)
+    policies.check_room_left(endless)
+    with known_store.stage(endless.id, 49) as file:
+        file.write(memoryview(bytes(1)))
+    room(48)
+    with pytest.raises(StoreFull):
+        policies.check_room_left(endless)
 
 
 def test_an_upload_whose_process_died_keeps_no_room(room):
@@ -160,7 +208,7 @@ def test_two_resumable_uploads_that_do_not_fit_together_both_end(known_store, ro
     for turn in range(2 * size // 8):
         upload = now_of(both[turn % 2])
         room(free)
-        if upload.state == "waiting" and told(policies.may_append, upload, 8):
+        if upload.state == "waiting" and told(may_append, upload, 8):
             receive.receive(takeover.seize(upload), request_body(bytes(8)), claims[turn % 2], receive.Append())
             free -= 8
         done.append(now_of(both[0]).state)

@@ -1,12 +1,14 @@
 """What a sender can ask afterwards: `GET /u` and `GET /u/<upload_id>`."""
 
+import itertools
+
 import pytest
 
 from services_app.uploads import actions
 from services_app.uploads.models import Upload
 from services_app.uploads.wire.callers import verifier
 from tests.services_app import making
-from tests.services_app.making import announced, begun, some_uuid
+from tests.services_app.making import a_zip, announced, begun, some_uuid
 
 pytestmark = pytest.mark.django_db
 
@@ -31,7 +33,7 @@ def test_a_grant_that_was_never_used_is_unused(control, grant_token, known_store
     token = grant_token()
     answer = control("GET", "/u", token=token)
     grant = str(verifier().verify(token).jti)
-    assert answer.json() == {"grant": grant, "state": "unused", "uploads": [], "problem": None}
+    assert answer.json() == {"grant": grant, "state": "unused", "uploads": [], "earlier": 0, "problem": None}
     assert answer["X-Upload-Grant"] == grant and answer["Cache-Control"] == "no-store"
 
 
@@ -46,11 +48,14 @@ def test_a_running_upload_shows_what_was_taken_so_far(control, grant):
         "taken": 3,
         "length": 10,
         "sha256": None,
+        "sha256_of_offset": None,
         "media_type": None,
         "received_at": actions.rfc3339(upload.received_at),
         "durable_at": None,
         "expires_at": None,
         "receipt": None,
+        "folder": None,
+        "standing": None,
         "problem": None,
     }
     for field in ("Upload-Offset", "Upload-Complete", "Upload-Length"):
@@ -73,13 +78,39 @@ def test_an_aborted_upload_shows_why(control, grant):
     assert said["uploads"][0]["problem"]["code"] == "too_slow"
 
 
-def test_the_state_of_a_grant_is_that_of_its_newest_upload(control, grant):
+def test_the_state_of_a_grant_is_the_best_of_its_uploads(control, grant):
     token, upload = grant
     commit(upload)
     newest = begun(verifier().verify(token), announced())
     said = control("GET", "/u", token=token).json()
-    assert said["state"] == "receiving"
+    assert said["state"] == "committed"
     assert [one["upload_id"] for one in said["uploads"]] == [str(upload.id), str(newest.id)]
+
+
+STATES = ["committed", "committing", "receiving", "waiting", "deleted", "aborted"]
+
+
+@pytest.mark.parametrize(("better", "worse"), list(itertools.pairwise(STATES)))
+@pytest.mark.parametrize("order", [1, -1])
+def test_no_upload_hides_a_better_one(control, grant, better, worse, order):
+    token, upload = grant
+    newest = begun(verifier().verify(token), announced())
+    for each, state in zip((upload, newest), (better, worse)[::order], strict=True):
+        Upload.objects.filter(id=each.id).update(state=state, slot=None)
+    assert control("GET", "/u", token=token).json()["state"] == better
+
+
+@pytest.mark.usefixtures("known_store")
+def test_what_waits_and_is_stored_later_is_not_hidden_by_a_new_upload_that_was_refused(uploads, control, grant_token):
+    token, content = grant_token(media_types=["application/zip"]), a_zip()
+    uploads("PUT", "/u", token=token, body=content[:30], CONTENT_LENGTH=str(len(content)))
+    assert uploads("PUT", "/u", token=token, body=b"text, and no archive").status_code == 415
+    said = control("GET", "/u", token=token).json()
+    assert (said["state"], said["problem"]["code"]) == ("waiting", "type_refused")
+    rest = f"bytes 30-{len(content) - 1}/{len(content)}"
+    assert uploads("PUT", "/u", token=token, body=content[30:], HTTP_CONTENT_RANGE=rest).status_code == 201
+    said = control("GET", "/u", token=token).json()
+    assert (said["state"], said["problem"]["code"]) == ("committed", "type_refused")
 
 
 def test_whoever_asks_after_a_crash_learns_the_outcome(control, grant):

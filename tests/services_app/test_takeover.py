@@ -98,6 +98,17 @@ def test_a_seized_upload_is_lost_to_whoever_held_it_before(waiting):
 
 
 @pytest.mark.usefixtures("impatient")
+def test_where_two_wait_already_the_next_is_told_at_once_and_changes_nothing(running):
+    with takeover._in_line(running.id), takeover._in_line(running.id):
+        with pytest.raises(errors.UploadInProgress):
+            takeover.seize(running)
+        assert Upload.objects.get(id=running.id).contender == running.contender
+    with pytest.raises(errors.UploadInProgress):
+        takeover.seize(running)
+    assert Upload.objects.get(id=running.id).contender == running.contender + 1
+
+
+@pytest.mark.usefixtures("impatient")
 def test_a_request_that_does_not_let_go_keeps_its_upload(running):
     with pytest.raises(errors.UploadInProgress):
         takeover.seize(now_of(running))
@@ -215,11 +226,11 @@ def test_the_watcher_tells_a_writer_of_a_takeover_by_another_process(running):
 def test_the_watcher_outlives_every_fault(running, monkeypatch, fault):
     real, calls = writers.contended, []
 
-    def failing():
+    def failing(held):
         calls.append(None)
         if len(calls) < 3:
             raise fault
-        return real()
+        return real(held)
 
     monkeypatch.setattr(writers, "contended", failing)
     with writers.writing(running) as writer:

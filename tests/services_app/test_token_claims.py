@@ -36,6 +36,14 @@ def test_a_good_token_yields_its_claims_field_by_field(verify):
     assert (str(found.upload_id), found.cookie_sha256) == (GOOD_OPTIONS["upload_id"], "A" * 43)
 
 
+def test_a_token_lives_no_longer_than_any_may_whatever_its_exp_says(token_key):
+    verifier = TokenVerifier([public(token_key)], ISSUER, AUDIENCE, max_life=3600)
+    token = sign(token_key, payload(exp=NOW + 10 * 365 * 86400))
+    assert verifier.verify(token, NOW + 3600).exp == NOW + 3600
+    with pytest.raises(errors.TokenExpired):
+        verifier.verify(token, NOW + 3600 + LEEWAY)
+
+
 def test_optional_claims_may_all_be_absent(verify):
     found = verify(payload())
     assert (found.length, found.sha256, found.media_types, found.upload_id, found.cookie_sha256) == (
@@ -55,14 +63,31 @@ def test_an_unknown_claim_is_refused(verify, name):
         verify(payload() | {name: 1})
 
 
-@pytest.mark.parametrize("name", [*TIMES, "max_size", "max_uploads", "length"])
+@pytest.mark.parametrize("name", [*TIMES, "max_size", "max_uploads", "max_unfinished", "max_staged", "length"])
 @pytest.mark.parametrize("value", [True, False, 1.0, float("inf"), float("nan"), "1", None, [], {}, -1, 2**63])
 def test_a_number_that_is_no_whole_number_in_range_is_refused(verify, name, value):
     with pytest.raises(errors.TokenClaims):
         verify(payload(**{name: value}))
 
 
-@pytest.mark.parametrize("name", ["max_size", "max_uploads"])
+BAD_QUOTAS = [*({"person": {"bytes": value}} for value in (0, -1, True, 1.5, "1", None, 2**63)), {}, [], "all", 1, None]
+BAD_QUOTAS += [{"person": {}}, {"person": 5}, {"person": {"inodes": 1}}, {"x": {"bytes": 1}}, {"person": {"bytes": 1}, "x": {"bytes": 1}}]
+
+
+@pytest.mark.parametrize("quotas", BAD_QUOTAS)
+def test_a_quota_that_is_none_is_refused(verify, quotas):
+    with pytest.raises(errors.TokenClaims):
+        verify(payload(quotas=quotas))
+
+
+@pytest.mark.parametrize("value", [False, 1, "true", None, [], {}])
+def test_what_a_collection_does_with_folders_is_said_or_not(verify, value):
+    assert verify(payload(unpack_folders=True)).unpack_folders is True and verify(payload()).unpack_folders is False
+    with pytest.raises(errors.TokenClaims):
+        verify(payload(unpack_folders=value))
+
+
+@pytest.mark.parametrize("name", ["max_size", "max_uploads", "max_unfinished", "max_staged"])
 def test_a_limit_of_zero_is_refused(verify, name):
     with pytest.raises(errors.TokenClaims):
         verify(payload(**{name: 0}))

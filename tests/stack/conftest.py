@@ -27,7 +27,7 @@ def stored_ids(stack):
 @pytest.fixture
 def staged(stack):
     """A function: the names of unfinished files."""
-    return lambda: {entry.name for entry in (stack.nas / "staging").iterdir()}
+    return lambda: {entry.name for entry in stack.staged()}
 
 
 def sha256(content: bytes) -> str:

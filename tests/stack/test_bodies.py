@@ -2,6 +2,8 @@
 
 import base64
 import hashlib
+import http.client
+import json
 
 import pytest
 
@@ -88,9 +90,27 @@ def test_another_length_than_the_grant_names_is_422(stack, api, declared):
     assert (answer.status, answer.json()["code"]) == (422, "length_differs")
 
 
-def test_a_chunked_body_of_another_length_than_the_grant_names_is_422(stack, api):
-    answer = api.put(mint(stack, length=6), [b"12345"], chunked=True)
-    assert (answer.status, answer.json()["code"]) == (422, "length_differs")
+@pytest.mark.parametrize("in_one", [True, False], ids=["in one", "in two"])
+@pytest.mark.parametrize(
+    ("granted", "said", "told"),
+    [(6, {}, (422, "length_differs")), (None, {"Upload-Length": "6"}, (400, "inconsistent_length"))],
+    ids=["the grant", "the sender"],
+)
+def test_a_chunked_body_of_another_length_than_was_named_is_told_so_however_it_comes(stack, api, state_of, in_one, granted, said, told):
+    """nginx passes one that it has whole already on with its length, which nobody named."""
+    token = mint(stack, length=granted) if granted else mint(stack)
+    fields = {"Host": "localhost", "Connection": "close", "Transfer-Encoding": "chunked", "Authorization": f"Bearer {token}", **said}
+    head = "PUT /u HTTP/1.1\r\n" + "".join(f"{name}: {value}\r\n" for name, value in fields.items()) + "\r\n"
+    with api.connect() as plain, api.context.wrap_socket(plain, server_hostname="localhost") as wire:
+        if in_one:
+            wire.sendall(head.encode() + b"5\r\n12345\r\n0\r\n\r\n")
+        else:
+            wire.sendall(head.encode() + b"5\r\n12345\r\n")
+            wait_for(lambda: state_of(token)["uploads"])
+            wire.sendall(b"0\r\n\r\n")
+        answer = http.client.HTTPResponse(wire)
+        answer.begin()
+        assert (answer.status, json.loads(answer.read())["code"]) == told
 
 
 def test_a_digest_claim_that_differs_is_400_and_nothing_becomes_visible(stack, api, state_of, stored_ids, staged):

@@ -48,9 +48,9 @@ def test_the_manifest_beside_the_file_explains_it_without_the_database(stack, ap
     assert (manifest["size"], manifest["receipt"]) == (7, told["receipt"])
 
 
-def test_the_stored_file_is_not_readable_by_everybody(stack, api):
+def test_the_stored_file_is_not_readable_by_everybody_and_writable_by_nobody(stack, api):
     told = api.put(api.new_grant(stack.collection)["token"], b"content").json()
-    assert stack.stored(told["upload_id"]).stat().st_mode & 0o7 == 0
+    assert stack.stored(told["upload_id"]).stat().st_mode & 0o777 == 0o440
 
 
 def test_the_state_of_the_grant_goes_from_unused_to_committed_with_the_receipt(stack, api):

@@ -21,6 +21,7 @@ def places(tmp_path_factory) -> dict[str, dict[str, str]]:
     keys = pki.Pki(folder / "pki")
     for name in ("web_app/static", "services_app", "nas"):
         (folder / name).mkdir(parents=True)
+        (folder / name.partition("/")[0]).chmod(0o700)
     web = environments.web(
         keys, state=folder / "web_app", bind=f"unix:{folder}/web.sock", public_url="https://localhost", services_url="https://127.0.0.1:1"
     )
@@ -68,6 +69,7 @@ def test_a_folder_for_the_database_that_is_away_is_told(places, app, tmp_path):
 def database(request, tmp_path) -> str:
     """The address of an SQLite file that is none, or whose pages were written over."""
     path = tmp_path / "x.sqlite3"
+    path.touch(0o600)
     if request.param == "malformed":
         with contextlib.closing(sqlite3.connect(path)) as made:
             made.executescript("create table django_migrations (app, name); create table django_session (x); create table t (x)")
@@ -94,6 +96,22 @@ def database(request, tmp_path) -> str:
 def test_a_database_that_is_broken_is_told(places, app, command, database):
     here = {**places[app], "DATABASE_URL": database, "DJANGO_SUPERUSER_PASSWORD": "correct horse battery staple"}
     assert "database cannot be used" in said(here, app, *command.split())
+
+
+@pytest.mark.parametrize(("app", "command"), [("web_app", "clearsessions"), ("services_app", "init_store")])
+def test_a_command_that_waits_for_a_lock_says_so_and_goes_on_when_it_is_free(places, app, command, tmp_path):
+    here, manage = {**places[app], "DATABASE_URL": f"sqlite:///{tmp_path}/x.sqlite3"}, ROOT / app / "manage.py"
+    subprocess.run([sys.executable, manage, "migrate", "--verbosity", "0"], cwd="/", env=here, check=True)
+    with contextlib.closing(sqlite3.connect(tmp_path / "x.sqlite3", isolation_level=None)) as rival:
+        rival.execute("BEGIN IMMEDIATE")
+        waiting = subprocess.Popen([sys.executable, manage, command], cwd="/", env=here, stderr=subprocess.PIPE, text=True)
+        try:
+            assert "waiting for the database" in waiting.stderr.readline()
+            rival.execute("ROLLBACK")
+            assert waiting.wait(30) == 0
+        finally:
+            waiting.kill()
+            waiting.communicate()
 
 
 @pytest.mark.parametrize("arguments", [("create_collection", "x", "--title", "\udce4"), ("create_api_key", "\udce4")])

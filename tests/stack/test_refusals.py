@@ -194,5 +194,5 @@ def test_the_state_of_a_grant_names_its_last_refusal(own, big_file):
 
 
 def test_nothing_is_stored_of_what_was_refused(own):
-    assert list((own.nas / "staging").iterdir()) == []
+    assert own.staged() == []
     assert list(own.nas.glob("collections/pictures/*/*/*")) == []

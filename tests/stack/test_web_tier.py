@@ -3,20 +3,24 @@
 tests/nginx asks the same of nginx alone, with every odd request. Each proof of absence here has its positive control.
 """
 
+import base64
+import json
 import os
 from pathlib import Path
 
 from dev.client import Client
 from dev.stack import Stack
-from tests.curl import curl
+from tests.curl import bearer, curl
 from tests.nginx.rig import TREE, altered
 from tests.nginx.spill import Watch
-from tests.tokens import expired, mint
+from tests.tokens import expired, mint, mint_names
+from tests.waiting import wait_for
 
 MIB = 1 << 20
 BUFFERED = {"snippets/unbuffered.conf": ("proxy_request_buffering off;", "proxy_request_buffering on;")}
 LOUD = {"snippets/quiet-errors.conf": ("error_log logs/error.log emerg;", "error_log logs/error.log info;")}
 NAME = "Zebrafink-Okapi-7731.dcm"
+COOKIE = "k" * 43
 MARKER = b"canary-body-marker-5c1f0a9e"
 
 
@@ -28,6 +32,36 @@ def test_during_300_mib_no_process_of_the_web_tier_writes_to_a_file(stack, big_f
     token = mint(stack)
     with Watch(web_tier(stack), tmp_path) as watch:
         assert curl(stack, f"/u/{token}", "-T", str(big_file)).status == 201
+    assert watch.report.nothing(), watch.report
+
+
+def test_small_bodies_are_collected_without_a_file_too(stack, tmp_path):
+    """Up to the very limit, in one piece and in chunks, and one byte more."""
+    form = ("-H", "Content-Type: application/x-www-form-urlencoded")
+    first = ("-H", "Upload-Length: 300000", "-H", "Content-Type: application/octet-stream", *bearer(mint(stack)))
+    places = [("/accounts/login/", form, 16 << 10, 403), ("/u/check", first, 64 << 10, 204)]
+    with Watch(web_tier(stack), tmp_path) as watch:
+        for path, headers, limit, taken in places:
+            for framing in ((), ("-H", "Transfer-Encoding: chunked")):
+                for size, status in ((limit, taken), (limit + 1, 413)):
+                    answer = curl(stack, path, *headers, *framing, "--data-binary", "@-", stdin=bytes(size))
+                    assert answer.status == status, (path, framing, size, answer)
+    assert watch.report.nothing(), watch.report
+
+
+def test_a_list_of_names_passes_without_a_file(stack, api, tmp_path):
+    """nginx holds the answer in its memory."""
+    grant = api.new_grant(stack.collection)
+    name = "ä" * 90 + ".bin"
+    body = b"a small file"
+    receipt = api.put(grant["token"], body, name=name).json()["receipt"]
+    said = json.loads(base64.urlsafe_b64decode(receipt.split(".")[1] + "=="))
+    header = {"Cookie": f"__Host-sluice-binding={COOKIE}"}
+    token = mint_names(stack, COOKIE, sub=said["sub"], uploads=[said["upload_id"]])
+    with Watch(web_tier(stack), tmp_path) as watch:
+        for _ in range(20):
+            told = api.send("GET", "/u/names", [], 0, {"Authorization": f"Bearer {token}", **header})
+            assert told.json()["uploads"][0]["name"] == name
     assert watch.report.nothing(), watch.report
 
 
@@ -66,6 +100,7 @@ def leave_traces(stack) -> list[str]:
     body, named = MARKER * 100_000, {"Content-Disposition": f'attachment; filename="{NAME}"'}
     receipt = client.send("PUT", f"/u/{good}", [body], len(body), named).json()["receipt"]
     client.hand_in(receipt)
+    names = ask_for_names(stack, receipt)
     for token in (large, old, good):
         assert client.send("PUT", f"/u/{token}", [body], len(body), named).status >= 400
     assert client.send("PUT", f"/u/{large}/{NAME}", [body], len(body), named).status >= 400
@@ -79,7 +114,28 @@ def leave_traces(stack) -> list[str]:
     stack.stop_process("uploads")
     assert client.send("PUT", f"/u/{lost}", [body], len(body), named).status == 503
     stack.start_process("uploads")
-    return tokens
+    return [*tokens, names]
+
+
+def ask_for_names(stack, receipt: str) -> str:
+    """The owner's browser is told the name, as often as it asks, and refused without its cookie; the token that it had."""
+    said = json.loads(base64.urlsafe_b64decode(receipt.split(".")[1] + "=="))
+    names = mint_names(stack, COOKIE, sub=said["sub"], uploads=[said["upload_id"]])
+    client, header = Client(stack.edge_port, stack.keys.edge_ca), {"Authorization": f"Bearer {names}"}
+    bound = {**header, "Cookie": f"__Host-sluice-binding={COOKIE}"}
+    for _ in range(3):
+        told = client.send("GET", "/u/names", [], 0, bound)
+        assert told.status == 200 and [each["name"] for each in told.json()["uploads"]] == [NAME]
+        assert told.headers["Cache-Control"] == "no-store"
+    assert client.send("GET", "/u/names", [], 0, header).json()["code"] == "token_binding"
+    for method, target in (
+        ("POST", "/u/names"),
+        ("GET", f"/u/{names}/names"),
+        ("PUT", f"/u/{names}"),
+        ("GET", f"/u/{names}"),
+    ):
+        assert client.send(method, target, [], 0, bound).status >= 400
+    return names
 
 
 def hang_up(body: bytes):
@@ -98,7 +154,7 @@ def test_a_file_name_a_token_and_a_body_marker_are_nowhere_on_the_web_tier(tmp_p
             assert found_in(web, token.encode()) == found_in(web, token.rpartition(".")[2].encode()) == []
         # Positive control: the same search finds the first two where they belong.
         assert NAME in found_in(services, MARKER)
-        assert {NAME, f"{NAME}.manifest.json"} <= set(found_in(services, NAME.encode()))
+        wait_for(lambda: {NAME, f"{NAME}.manifest.json"} <= set(found_in(services, NAME.encode())))
         assert found_in(services, tokens[0].encode()) == []
 
 

@@ -29,12 +29,12 @@ def expires(answer) -> datetime:
 
 
 def set_expiry(tus: Tus, url: str, seconds: float) -> None:
-    """Let it expire so many seconds from now, of a boot that is over: on this one it must have waited that long as well."""
+    """Let it expire so many seconds from now. The machine must have run that long as well: by that clock it has waited for a year."""
     at = datetime.now(UTC) + timedelta(seconds=seconds)
     database = sqlite3.connect(tus.stack.services_state / "services.sqlite3", timeout=20)
     with contextlib.closing(database), database:
         changed = database.execute(
-            "UPDATE uploads_upload SET expires_at = ?, lease_boot = '' WHERE id = ?",
+            "UPDATE uploads_upload SET expires_at = ?, lease_uptime = lease_uptime - 31536000 WHERE id = ?",
             (at.replace(tzinfo=None).isoformat(sep=" "), uuid.UUID(upload_id(url)).hex),
         )
         assert changed.rowcount == 1

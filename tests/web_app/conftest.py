@@ -27,6 +27,7 @@ def _own_place() -> None:
         DJANGO_SETTINGS_MODULE="web_app.config.settings",
         SERVER_ROLE="web",
         STATE_DIR=str(place),
+        METRICS_DIR=str(place / "metrics"),
         SECRET_KEY_FILE=str(keys.secret_key),
         TOKEN_ISSUER="https://web.example",
         TOKEN_AUDIENCE="https://services.example",
@@ -48,6 +49,9 @@ if "TOKEN_KEY_FILE" not in os.environ:
 import pytest  # noqa: E402
 
 from tests.web_app.signing import UPLOAD_ID, signed  # noqa: E402
+from web_app.audit import security  # noqa: E402
+from web_app.audit.tally import Tally  # noqa: E402
+from web_app.config import places  # noqa: E402
 
 PKI = Pki(Path(os.environ["TOKEN_KEY_FILE"]).parent.parent)
 PASSWORD = "a long enough passphrase"
@@ -60,11 +64,17 @@ def pki():
 
 @pytest.fixture(autouse=True)
 def fast_and_without_collected_files(settings):
+    places.EXPORTS._held.clear()  # tests read not all to the end
     settings.PASSWORD_HASHERS = ["django.contrib.auth.hashers.MD5PasswordHasher"]
     settings.STORAGES = {"staticfiles": {"BACKEND": "django.contrib.staticfiles.storage.StaticFilesStorage"}}
     settings.STATIC_ROOT.mkdir(parents=True, exist_ok=True)
     settings.ALLOWED_HOSTS = ["localhost"]
     settings.PUBLIC_URL = "https://localhost:8443"
+
+
+@pytest.fixture(autouse=True)
+def what_is_refused_is_written_at_once(monkeypatch):
+    monkeypatch.setattr(security, "_tally", Tally(security.write, later=lambda _, settle: settle()))
 
 
 @pytest.fixture(scope="session")
@@ -137,6 +147,14 @@ def browser():
         return client
 
     return make
+
+
+def just_signed_in(client):
+    """As by the form, with a password: what is sensitive in the admin asks for that."""
+    session = client.session
+    session["signed_in_at"] = int(time.time())
+    session.save()
+    return client
 
 
 class Api:

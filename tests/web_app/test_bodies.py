@@ -1,5 +1,6 @@
 """No file comes this way: what could carry one is refused before a byte of it is read (invariant 1)."""
 
+import encodings
 import io
 
 import pytest
@@ -7,6 +8,8 @@ from django.apps import apps
 from django.conf import settings as configured
 from django.core.handlers.wsgi import WSGIHandler
 from django.db import models
+
+from web_app.config.content_type import without_parameters
 
 pytestmark = pytest.mark.django_db
 
@@ -21,7 +24,7 @@ class Untouchable(io.RawIOBase):
         raise AssertionError("the body was read")
 
 
-def ask(**headers):
+def ask(application=None, **headers):
     environ = {
         "REQUEST_METHOD": "POST",
         "PATH_INFO": "/accounts/login/",
@@ -38,7 +41,7 @@ def ask(**headers):
     def start_response(status, fields):
         said["status"], said["type"] = int(status.split()[0]), dict(fields)["Content-Type"]
 
-    body = b"".join(WSGIHandler()(environ, start_response))
+    body = b"".join((application or WSGIHandler())(environ, start_response))
     return said["status"], said["type"], body
 
 
@@ -77,3 +80,14 @@ def test_django_has_no_upload_handler_and_no_file_field():
     fields = [field for model in apps.get_models() for field in model._meta.get_fields()]
     assert fields
     assert not [field for field in fields if isinstance(field, models.FileField)]
+
+
+@pytest.mark.parametrize("kind", ["text/plain; charset=hex", "text/plain; charset=none-{}", "text/plain; a*=none'x'%41", ";;", "a,b;c=d,e"])
+def test_what_a_type_says_of_its_text_is_not_heard(kind):
+    """Django looks up each charset, and Python remembers for ever that it does not know one: anybody could fill the memory with them."""
+    before = len(encodings._cache)
+    for number in range(3):
+        asked = {"REQUEST_METHOD": "GET", "PATH_INFO": "/accounts/login/", "QUERY_STRING": "next=%2F", "CONTENT_TYPE": kind.format(number)}
+        status, _, _ = ask(without_parameters(WSGIHandler()), **asked)
+        assert status == 200
+    assert len(encodings._cache) == before

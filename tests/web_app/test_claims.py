@@ -6,7 +6,7 @@ import pytest
 from joserfc import jws
 from joserfc.jwk import ECKey, KeySet, OKPKey
 
-from web_app.tokens.claims import ClaimError, UploadClaims, cookie_digest
+from web_app.tokens.claims import ClaimError, Quota, UploadClaims, cookie_digest
 from web_app.tokens.issue import KeyFileUnusable, TokenSigner
 
 GOOD = {
@@ -41,6 +41,9 @@ GOOD = {
         ("max_size", {"max_size": 0}),
         ("max_uploads", {"max_uploads": 0}),
         ("max_uploads", {"max_uploads": 10_001}),
+        ("max_unfinished", {"max_unfinished": 0}),
+        ("max_staged", {"max_staged": 0}),
+        ("quotas", {"quotas": (Quota("person", "bytes", 0),)}),
         ("length", {"length": -1}),
         ("length", {"length": 1001}),
         ("sha256", {"sha256": "AB" * 32}),

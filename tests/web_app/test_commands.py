@@ -20,11 +20,13 @@ def test_collection_is_made_with_members_and_limits(person, stranger, capsys):
     call_command(
         "create_collection", "ct-2026", "--title", "CT", "--member", "ada", "--member", "eve", "--max-size", "5000",
         "--media-type", "application/zip", "--media-type", "image/*", "--start-within", "60", "--valid-for", "120",
-        "--max-uploads", "7",
+        "--max-uploads", "7", "--grants-open", "8", "--unfinished", "9", "--staged", "6000", "--unpack-folders",
     )  # fmt: skip
     made = Collection.objects.get()
     assert (made.title, made.max_size, made.media_types) == ("CT", 5000, ["application/zip", "image/*"])
     assert (made.start_within, made.valid_for, made.max_uploads) == (60, 120, 7)
+    assert (made.grants_open, made.unfinished, made.staged) == (8, 9, 6000)
+    assert made.unpack_folders and not Collection(slug="x").unpack_folders
     assert set(made.members.all()) == {person, stranger}
     assert capsys.readouterr().out == "made: ct-2026; members added: 2\n"
 
@@ -49,10 +51,12 @@ def test_collection_that_is_there_gets_the_members_and_keeps_its_limits(person, 
 
 def test_what_a_collection_that_is_there_has_otherwise_is_named_and_nothing_is_changed(person, stranger, collection, folders):
     given = {"title": "Other", "max_size": 5, "media_type": ["text/csv"], "start_within": 60, "valid_for": 120, "max_uploads": 7}
+    given |= {"grants_open": 3, "unfinished": 3, "staged": 3}
     for option, value in given.items():
         with pytest.raises(CommandError, match=f"there already, with another --{option.replace('_', '-')}. Nothing was changed"):
             call_command("create_collection", "mri-2026", member=["eve"], **{option: value})
-    with pytest.raises(CommandError, match="with another --title, --max-size, --media-type, --start-within, --valid-for, --max-uploads."):
+    limits = "--max-size, --media-type, --start-within, --valid-for, --max-uploads, --grants-open, --unfinished, --staged"
+    with pytest.raises(CommandError, match=f"with another --title, {limits}."):
         call_command("create_collection", "mri-2026", **given)
     collection.refresh_from_db()
     assert (collection.title, collection.max_size, collection.media_types) == ("MRI 2026", 1000, [])

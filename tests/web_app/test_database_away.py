@@ -4,7 +4,6 @@ import datetime
 
 import pytest
 from django import db
-from django.contrib.sessions.backends.db import SessionStore
 from django.db.models.query import QuerySet
 from django.utils import timezone
 
@@ -12,6 +11,7 @@ from tests.web_app.conftest import PASSWORD
 from tests.web_app.test_sign_in import SIGN_IN, post
 from web_app.accounts import api_keys, throttle
 from web_app.accounts.models import SignInTries
+from web_app.accounts.sessions import SessionStore
 from web_app.grants.models import Grant
 
 pytestmark = pytest.mark.django_db

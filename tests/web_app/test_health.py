@@ -4,10 +4,10 @@ import contextlib
 import itertools
 
 import pytest
-from django.contrib.sessions.models import Session
 from django.db import DatabaseError, connection, transaction
 from django.utils import timezone
 
+from web_app.accounts.models import Session
 from web_app.config import health
 
 
@@ -48,6 +48,12 @@ def test_healthy_while_a_row_can_be_written_and_none_stays(client, db):
     answer = client.get("/healthz", headers={"host": "localhost"})
     assert (answer.status_code, answer.json(), answer["Cache-Control"]) == (200, {"status": "ok"}, "no-store")
     assert not Session.objects.exists()
+
+
+def test_a_changed_file_that_was_refused_is_told_and_which_one_is_not(client, db, monkeypatch):
+    monkeypatch.setattr(health.watched, "refused", lambda: ["TOKEN_KEY_FILE"])
+    answer = client.get("/healthz", headers={"host": "localhost"})
+    assert (answer.status_code, answer.json()) == (200, {"status": "ok", "files": "refused"})
 
 
 @pytest.mark.skipif(connection.vendor != "sqlite", reason="tells SQLite's own way")

@@ -6,7 +6,7 @@ import sys
 
 import pytest
 
-from web_app.config.logs import JsonFormatter
+from web_app.config.logs import JsonFormatter, logging_config
 from web_app.grants import views
 
 SECRET = "/u/eyJ0b2tlbg/Jane-Doe.zip"
@@ -83,3 +83,14 @@ def test_fault_in_a_view_is_a_problem_and_logged_without_the_path(browser, monke
     written = [JsonFormatter().format(record) for record in caplog.records]
     assert any('"django.request"' in one and "RuntimeError" in one for one in written)
     assert not any("Jane" in one for one in written)
+
+
+def test_what_gunicorn_says_of_each_malformed_request_is_left_to_the_access_log():
+    """Its warning is one text, made of what was sent: nothing of it could be told but that there was one."""
+    keeps = [made["()"]() for made in logging_config("INFO")["filters"].values()]
+    record = logging.getLogger("gunicorn.error").makeRecord
+    texts = {f"Invalid request from ip=192.0.2.1: {SECRET}": False, "Worker exiting (pid: %s)": True}
+    for text, is_kept in texts.items():
+        made = record("gunicorn.error", logging.WARNING, "f.py", 1, text, (), None)
+        assert all(one.filter(made) for one in keeps) is is_kept
+    assert logging_config("INFO")["loggers"]["gunicorn.error"]["filters"]

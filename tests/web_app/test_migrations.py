@@ -6,10 +6,15 @@ import pytest
 from django.db import connection
 from django.db.migrations.executor import MigrationExecutor
 
+from tests.migrations import columns_that_old_code_cannot_fill
+
 pytestmark = pytest.mark.django_db(transaction=True)
 
 NOW = datetime.datetime(2026, 11, 24, 8, 0, tzinfo=datetime.UTC)
 UPLOAD = "019ab0c0-0000-7000-8000-000000000002"
+
+# Of the time before there were deployments to upgrade.
+BEFORE = {("grants", "0002_stored_uploads"), ("grants", "0003_refused"), ("grants", "0005_handed_out")}
 
 
 @pytest.fixture
@@ -53,3 +58,7 @@ def test_the_receipt_of_a_grant_moves_to_its_upload_and_back(migrated):
     assert {name: str(getattr(again, name)) for name in told} == {name: str(value) for name, value in told.items()}
     assert (again.state, again.completed_at) == ("complete", NOW)
     assert grants.get(id=still_open.id).upload_id is None
+
+
+def test_a_column_that_is_added_is_filled_by_the_database_for_code_that_does_not_know_it():
+    assert columns_that_old_code_cannot_fill("web_app", BEFORE) == []

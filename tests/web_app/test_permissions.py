@@ -93,6 +93,8 @@ def test_list_of_collections_names_their_limits(key_api, person, collection):
             "max_uploads": 1,
             "start_within": 900,
             "valid_for": 86400,
+            "unpack_folders": False,
+            "quotas": [],
         }
     ]
 

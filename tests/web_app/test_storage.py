@@ -9,10 +9,11 @@ import uuid
 
 import pytest
 
-from dev.pki import Authority
+from dev.pki import NGINX_NAME, WEB_APP_NAME, Authority
+from web_app.config import watched
 from web_app.storage import errors
 from web_app.storage.driver import RemoteStorageDriver
-from web_app.storage.internal_api import InternalApi
+from web_app.storage.internal_api import InternalApi, internal_api
 
 UPLOAD = uuid.UUID("019ab0c0-0000-7000-8000-000000000001")
 NAME = "services.sluice.internal"
@@ -148,6 +149,20 @@ def test_list_that_does_not_advance_is_refused_instead_of_running_for_ever(serve
         list(driver_to(server).list("mri-2026"))
 
 
+def test_what_is_used_is_asked_for_many_collections_in_several_questions(serve, driver_to):
+    server, one = serve(), {"objects": 1, "bytes": 2}
+    slugs = [f"c-{number:02}" for number in range(51)]
+    for asked in (slugs[:50], slugs[50:]):
+        path = "/internal/v1/usage?sub=u_42&" + "&".join(f"collection={slug}" for slug in asked)
+        server.answers[path] = (200, {"person": one, "collections": {slug: {"collection": one, "person_here": one} for slug in asked}})
+    used = driver_to(server).used("u_42", slugs)
+    assert used["person", None] == used["collection", "c-50"] == used["person_here", "c-00"] == one and len(used) == 103
+    server.answers["/internal/v1/usage?"] = (200, {"person": None, "collections": {}})
+    server.answers["/internal/v1/usage?collection=c-00"] = (200, {"person": None, "collections": {"c-00": {"collection": {"bytes": "x"}}}})
+    with pytest.raises(errors.StorageAnswerBad):
+        driver_to(server).used(None, ["c-00"])
+
+
 def test_delete_says_whether_there_was_something(serve, driver_to):
     server = serve()
     server.answers[f"/internal/v1/objects/{UPLOAD}"] = (204, None)
@@ -216,8 +231,41 @@ def test_silence_is_unreachable(driver_to):
 
 def test_driver_has_no_way_to_carry_bytes():
     public = {name for name in dir(RemoteStorageDriver) if not name.startswith("_")}
-    assert public == {"exists", "size", "metadata", "list", "delete", "add_collection"}
+    assert public == {"exists", "size", "metadata", "list", "delete", "add_collection", "used"}
     # The transport beneath takes a method, a path and a query: no body.
     code = InternalApi.ask.__code__
     assert code.co_varnames[: code.co_argcount] == ("self", "method", "path", "query")
     assert "body" not in code.co_names + code.co_varnames
+
+
+def test_a_changed_key_or_certificate_is_used_by_the_next_question_and_a_bad_one_is_not(pki, settings, tmp_path, monkeypatch):
+    key, certificate, private = tmp_path / "key", tmp_path / "web-app.crt", tmp_path / "web-app.key"
+    key.write_text("o" * 43)
+    certificate.write_bytes(pki.web_app_cert.read_bytes())
+    private.write_bytes(pki.web_app_key.read_bytes())
+    monkeypatch.setenv("INTERNAL_API_KEY_FILE", str(key))
+    settings.SERVICES_CA_FILE = pki.inside_ca
+    settings.INTERNAL_CLIENT_CERT_FILE, settings.INTERNAL_CLIENT_KEY_FILE = certificate, private
+    monkeypatch.setattr(watched, "LOOK_EVERY", 0.0)
+    internal_api.forget()
+    with Services(pki) as services:
+        threading.Thread(target=services.serve_forever, daemon=True).start()
+        settings.SERVICES_URL = f"https://127.0.0.1:{services.server_address[1]}"
+        services.answers[f"/internal/v1/objects/{UPLOAD}"] = (200, METADATA)
+
+        def sent() -> tuple[str, list[str]]:
+            assert RemoteStorageDriver().exists(UPLOAD)
+            return services.asked[-1]["headers"]["Authorization"][7:8], services.asked[-1]["peer"]
+
+        assert sent() == ("o", [WEB_APP_NAME])
+        key.write_text(f"{'o' * 43}\n{'n' * 43}")
+        assert sent()[0] == "n"
+        key.write_text("short")
+        assert sent()[0] == "n" and internal_api.is_refused
+        key.write_text("m" * 43)
+        private.write_bytes(pki.nginx_key.read_bytes())  # of another certificate
+        assert sent() == ("n", [WEB_APP_NAME])
+        certificate.write_bytes(pki.nginx_cert.read_bytes())
+        assert sent() == ("m", [NGINX_NAME]) and not internal_api.is_refused
+        services.shutdown()
+    internal_api.forget()

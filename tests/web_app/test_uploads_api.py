@@ -8,7 +8,9 @@ import json
 import pytest
 from django.utils import timezone
 
-from web_app.grants.models import Grant
+from web_app.audit.record import COMMAND
+from web_app.grants import actions
+from web_app.grants.models import Grant, StoredUpload
 from web_app.grants.states import State
 
 pytestmark = pytest.mark.django_db
@@ -68,7 +70,7 @@ def test_a_grant_is_good_for_as_many_uploads_as_asked_for_or_allowed(key_api, pe
     collection.save()
     path, fields = f"uploads/{body['id']}/token", {"upload_id": "019abcde-0000-7000-8000-00000000a001"}
     renewed = key_api(person).post(path, fields).json()
-    assert claims_of(renewed["token"])["max_uploads"] == granted
+    assert claims_of(renewed["token"])["max_uploads"] == 1, "a lowered limit counts at renewal"
 
 
 def test_more_uploads_than_the_collection_allows_are_refused_with_both_numbers(key_api, person, collection):
@@ -121,7 +123,7 @@ def test_token_is_kept_nowhere(key_api, person, collection):
 def test_later_views_of_a_grant_have_exactly_the_documented_fields(key_api, person, grant):
     expected = {
         "id", "state", "collection", "size", "sha256", "media_type", "created_at", "completed_at", "expires_at",
-        "upload_id", "receipt_url", "max_uploads", "uploads",
+        "upload_id", "receipt_url", "max_uploads", "uploads", "earlier", "revocation", "end",
     }  # fmt: skip
     api = key_api(person)
     one = api.get(f"uploads/{grant.id}").json()
@@ -147,7 +149,26 @@ def test_list_runs_newest_first_in_pages(key_api, person, collection):
     assert third["next"] is None
 
 
-@pytest.mark.parametrize("query", ["limit=0", "limit=101", "limit=x", "limit=-1", "limit=%C2%B2", "limit=", "before=x"])
+def test_list_can_be_narrowed_down_to_a_collection_and_to_sizes_of_what_is_stored(key_api, person, grant, receipt_for):
+    actions.complete(receipt_for(grant), uploader=person, who=COMMAND)
+    size = StoredUpload.objects.get().size
+    key_api(person).post("uploads", {"collection": "mri-2026", "size": size})
+    for query, expected in {
+        f"stored_size=7,{size}": [str(grant.id)],
+        f"collection=mri-2026&stored_size={size}": [str(grant.id)],
+        f"collection=another&stored_size={size}": [],
+        f"stored_size={size + 1}": [],
+    }.items():
+        assert [each["id"] for each in key_api(person).get(f"uploads?{query}").json()["uploads"]] == expected, query
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        *("limit=0", "limit=101", "limit=x", "limit=-1", "limit=%C2%B2", "limit=", "limit=01009999", "limit=0001" + "0" * 3000),
+        *("before=x", "stored_size=1,x", "stored_size="),
+    ],
+)
 def test_senseless_page_is_refused(key_api, person, query):
     response = key_api(person).get(f"uploads?{query}")
     assert (response.status_code, response.json()["code"]) == (400, "request_malformed")
@@ -207,7 +228,7 @@ def test_refusal_does_not_repeat_what_was_sent(key_api, person, collection):
         '{"collection": 1}',
         '{"collection": null}',
         '{"collection": "mri-2026", "size": "1"}',
-        '{"collection": "mri-2026", "size": 1.0}',
+        '{"collection": "mri-2026", "size": 1.5}',
         '{"collection": "mri-2026", "size": true}',
         '{"collection": "mri-2026", "size": -1}',
         '{"collection": "mri-2026", "size": 9223372036854775808}',
@@ -232,6 +253,13 @@ def test_null_is_as_good_as_absent_for_an_optional_field(key_api, person, collec
     assert key_api(person).post("uploads", body).status_code == 201
 
 
+@pytest.mark.parametrize(("written", "status"), [("1e2", 201), ("100.0", 201), ("1.5", 400), ("1e400", 400), ("true", 400), ("1e300", 400)])
+def test_a_whole_number_is_one_however_it_is_written(key_api, person, collection, written, status):
+    answer = key_api(person).post("uploads", f'{{"collection": "mri-2026", "size": {written}}}')
+    assert answer.status_code == status
+    assert [grant.declared_size for grant in person.grants.all()] == [100] * (status == 201)
+
+
 def test_other_types_than_json_are_refused(key_api, person, collection):
     response = key_api(person).post("uploads", '{"collection": "mri-2026"}', content_type="text/plain")
     assert (response.status_code, response.json()["code"]) == (415, "json_required")
@@ -252,7 +280,7 @@ def test_wrong_method_names_the_right_ones(key_api, person, grant):
     api = key_api(person)
     response = api.client.put("/api/v1/uploads", "{}", content_type="application/json", headers=api.headers)
     assert (response.status_code, response.json()["code"]) == (405, "method_not_allowed")
-    assert response["Allow"] == "GET, POST, HEAD, OPTIONS"
+    assert response["Allow"] == "GET, HEAD, POST"
 
 
 @pytest.mark.parametrize("path", ["nothing", "uploads/", "uploads/x", "uploads/x/receipt"])
@@ -266,3 +294,48 @@ def test_answers_are_not_stored_by_caches(key_api, person, grant):
     assert api.get("uploads")["Cache-Control"] == "no-store"
     assert api.get("nothing")["Cache-Control"] == "no-store"
     assert api.post("uploads", {"collection": "mri-2026"})["Cache-Control"] == "no-store"
+
+
+def test_a_collection_may_have_bounds_of_its_own_for_each_person(key_api, person, stranger, collection):
+    from web_app.collections.models import Collection, Membership
+
+    Membership.objects.create(user=stranger, collection=collection)
+    Membership.objects.create(user=person, collection=Collection.objects.create(slug="ct-2026", title="CT"))
+    Collection.objects.filter(slug="mri-2026").update(grants_open=1, unfinished=3, staged=5000)
+    api = key_api(person)
+    first = api.post("uploads", {"collection": "mri-2026"}).json()
+    claims = claims_of(first["token"])
+    assert (claims["max_unfinished"], claims["max_staged"]) == (3, 5000)
+    refused = api.post("uploads", {"collection": "mri-2026"})
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "too_many_grants_here", "60")
+    elsewhere = api.post("uploads", {"collection": "ct-2026"})
+    assert elsewhere.status_code == 201 and "max_staged" not in claims_of(elsewhere.json()["token"])
+    assert key_api(stranger).post("uploads", {"collection": "mri-2026"}).status_code == 201
+    renewed = api.post(f"uploads/{first['id']}/token", {"upload_id": "019abcde-0000-7000-8000-00000000a001"})
+    assert claims_of(renewed.json()["token"])["max_unfinished"] == 3, "what is open already is not one more"
+
+
+def test_the_token_says_whether_its_collection_unpacks_folders(key_api, person, collection):
+    api = key_api(person)
+    assert "unpack_folders" not in claims_of(api.post("uploads", {"collection": "mri-2026"}).json()["token"])
+    type(collection).objects.update(unpack_folders=True)
+    grant = api.post("uploads", {"collection": "mri-2026"}).json()
+    renewed = api.post(f"uploads/{grant['id']}/token", {"upload_id": "019abcde-0000-7000-8000-00000000a001"}).json()
+    assert claims_of(grant["token"])["unpack_folders"] is True and claims_of(renewed["token"])["unpack_folders"] is True
+
+
+def test_one_person_has_so_many_grants_open_and_another_is_not_touched(key_api, person, stranger, collection, settings):
+    from web_app.collections.models import Membership
+
+    settings.GRANTS_OPEN_MAX = 2
+    Membership.objects.create(user=stranger, collection=collection)
+    api = key_api(person)
+    first = api.post("uploads", {"collection": "mri-2026"}).json()["id"]
+    assert api.post("uploads", {"collection": "mri-2026"}).status_code == 201
+    refused = api.post("uploads", {"collection": "mri-2026"})
+    assert (refused.status_code, refused.json()["code"], refused["Retry-After"]) == (429, "too_many_grants", "60")
+    assert key_api(stranger).post("uploads", {"collection": "mri-2026"}).status_code == 201
+    api.delete(f"uploads/{first}")
+    assert api.post("uploads", {"collection": "mri-2026"}).status_code == 201
+    Grant.objects.update(expires_at=timezone.now() - datetime.timedelta(seconds=1))
+    assert api.post("uploads", {"collection": "mri-2026"}).status_code == 201

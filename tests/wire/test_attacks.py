@@ -16,8 +16,6 @@ from tests.waiting import wait_for
 from tests.wire.attack import Attack
 
 FILES = sorted((Path(__file__).parent / "attacks").glob("*.http"))
-# The client's own address, so that its lines in the log can be told from those of other tests.
-ADDRESS = "127.0.2.1"
 SECONDS = 10
 
 
@@ -38,19 +36,26 @@ def test_there_are_attacks():
     assert len(FILES) > 100
 
 
+@pytest.fixture
+def address(request) -> str:
+    """One for each attack, so that its lines in the log can be told from those of others, which may come late."""
+    number = FILES.index(request.getfixturevalue("path")) + 1
+    return f"127.0.{2 + number // 250}.{1 + number % 250}"
+
+
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
-def test_the_outcome_is_exactly_the_one_that_the_file_names(sluice, values, path):
+def test_the_outcome_is_exactly_the_one_that_the_file_names(sluice, values, path, address):
     attack = Attack.read(path)
     log = sluice.prefix / "logs" / "access.json"
     size, stored, staged = log.stat().st_size, _stored(sluice), _staged(sluice)
 
-    answers = _send(sluice, attack.sent(**values), len(attack.expect))
+    answers = _send(sluice, attack.sent(**values), len(attack.expect), address)
     told = [_told(answer) for answer in answers]
     assert told in [expected for expected, _ in attack.outcomes()], attack.why
 
     def lines():
         written = log.read_bytes()[size:].decode().splitlines()
-        return [line for line in map(json.loads, written) if line["client"] == ADDRESS]
+        return [line for line in map(json.loads, written) if line["client"] == address]
 
     wait_for(lambda: len(lines()) >= len(told), SECONDS)
     assert (told, [_reached(line) for line in lines()]) in attack.outcomes(), "one line an answer, and no request more"
@@ -65,10 +70,10 @@ def test_after_all_of_them_everything_still_answers(sluice, values):
     assert _told(_send(sluice, put.encode(), 1)[0]) == "201"
 
 
-def _send(stack, request: bytes, answers: int) -> list[Answer]:
+def _send(stack, request: bytes, answers: int, address: str = "127.0.1.1") -> list[Answer]:
     """As many answers as are expected, and one more if there is one: an answer too many is a smuggled request."""
     context = ssl.create_default_context(cafile=stack.keys.edge_ca)
-    plain = socket.create_connection(("127.0.0.1", stack.edge_port), SECONDS, source_address=(ADDRESS, 0))
+    plain = socket.create_connection(("127.0.0.1", stack.edge_port), SECONDS, source_address=(address, 0))
     with context.wrap_socket(plain, server_hostname="localhost") as connection:
         try:
             connection.sendall(request)
@@ -97,7 +102,7 @@ def _reached(line: dict) -> str:
 
 
 def _staged(sluice) -> set[str]:
-    return {entry.name for entry in (sluice.nas / "staging").iterdir()}
+    return {file.name for file in sluice.staged()}
 
 
 def _stored(stack) -> set[str]:

@@ -7,4 +7,4 @@ class AccountsConfig(AppConfig):
     verbose_name = "Accounts"
 
     def ready(self) -> None:
-        from web_app.accounts import signals  # noqa: F401  connects them
+        from web_app.accounts import roles, signals  # noqa: F401  connects them

@@ -1,4 +1,4 @@
-"""Who is asking: sessions that outlive long uploads, and API keys for scripts."""
+"""Who is asking: sessions that outlive long uploads and end when they idle, and API keys for scripts."""
 
 import logging
 import time
@@ -7,13 +7,14 @@ from django.conf import settings
 from django.contrib.sessions.middleware import SessionMiddleware
 
 from web_app.accounts import api_keys
+from web_app.accounts.sessions import SEEN, is_idle, seen_every
+from web_app.audit import security
 from web_app.config.errors import ApiKeyRefused
 from web_app.config.outage import is_of_the_database
 from web_app.config.problems import problem_response
 
 logger = logging.getLogger(__name__)
 
-_RENEW_EVERY = 3600
 _LONGEST = 7 * 24 * 3600
 
 
@@ -34,7 +35,10 @@ class KeptAnswers(SessionMiddleware):
 
 
 class RollingSession:
-    """Push a session's end ahead while it is used, at most once an hour; close it a week after log-in at the latest."""
+    """Push a session's end ahead while it is used, written at most once in five minutes; close it when nothing was asked of it for
+    SESSION_IDLE, and a week after log-in at the latest. Upload tokens do not end with it then: what is being sent goes on, and the
+    page asks its person to sign in again.
+    """
 
     def __init__(self, get_response):
         self.get_response = get_response
@@ -48,10 +52,10 @@ class RollingSession:
     @staticmethod
     def _renew(session) -> None:
         now = int(time.time())
-        if now - session["signed_in_at"] > _LONGEST:
+        if now - session["signed_in_at"] > _LONGEST or is_idle(session, now):
             session.flush()
-        elif now - session.get("renewed_at", 0) > _RENEW_EVERY:
-            session["renewed_at"] = now
+        elif now - session.get(SEEN, 0) > seen_every():
+            session[SEEN] = now
 
 
 class ApiKeySignIn:
@@ -67,6 +71,9 @@ class ApiKeySignIn:
             scheme, _, credentials = header.partition(" ")
             key = api_keys.find(credentials.strip()) if scheme.lower() == "bearer" else None
             if key is None:
+                known = api_keys.named_in(credentials.strip())
+                owner, prefix = (known.user, known.prefix) if known is not None else (None, "")
+                security.note("api_key_refused", request, person=owner, api_key=prefix)
                 return problem_response(ApiKeyRefused())
             _note_use(key, request)
             request.user, request.api_key = key.user, key

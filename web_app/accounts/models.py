@@ -1,16 +1,32 @@
 """People, the keys of their scripts, and tries to log in."""
 
+import datetime
 import hashlib
 import secrets
 
-from django.contrib.auth.models import AbstractUser
-from django.core.validators import RegexValidator
+from django.contrib.auth.models import AbstractUser, UserManager
+from django.contrib.sessions.base_session import AbstractBaseSession
+from django.core.exceptions import ValidationError
+from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 from django.utils import timezone
+from django.utils.translation import gettext_lazy as _
+
+from web_app.accounts.permissions import PermissionQuerySet, password_changed
+
+
+def quota(name: str, help_text: str) -> models.BigIntegerField:
+    """The most bytes, or files, that may be stored and under way; none for no bound (ADR 0041)."""
+    most = MaxValueValidator(2**63 - 1)
+    return models.BigIntegerField(name, null=True, blank=True, validators=[MinValueValidator(1), most], help_text=help_text)
 
 
 def new_uploader_id() -> str:
     return secrets.token_urlsafe(16)
+
+
+class People(UserManager.from_queryset(PermissionQuerySet)):
+    use_in_migrations = False
 
 
 class User(AbstractUser):
@@ -22,6 +38,62 @@ class User(AbstractUser):
         default=new_uploader_id,
         validators=[RegexValidator(r"\A[A-Za-z0-9_-]{1,64}\Z")],
     )
+
+    quota_bytes = quota("quota", "What all files of this person may hold, in all collections. Empty: no bound.")
+    quota_objects = quota("quota in files", "Likewise, in files.")
+
+    objects = People()
+
+    _is_shut = False
+
+    def set_unusable_password(self):
+        super().set_unusable_password()
+        self._is_shut = True
+
+    def save(self, *args, **kwargs):
+        # Django's own mark for a new password; it is not set where an old one is only hashed anew, nor where there is to be none.
+        is_new_password = (self._password is not None or self._is_shut) and not self._state.adding
+        super().save(*args, **kwargs)
+        self._is_shut = False
+        if is_new_password:
+            password_changed.send(sender=type(self), user=self)
+
+
+class Session(AbstractBaseSession):
+    """Django's row, and whose it is (sessions.py)."""
+
+    # Nobody waits for a person who is being removed at that moment: no constraint.
+    person = models.ForeignKey(User, null=True, on_delete=models.CASCADE, db_constraint=False, related_name="sessions")
+
+    @classmethod
+    def get_session_store_class(cls):
+        from web_app.accounts.sessions import SessionStore
+
+        return SessionStore
+
+    def __str__(self) -> str:
+        return "session"  # not its key, which opens it: Django's admin shows what goes with a person who is removed
+
+
+LONGEST_DAYS = 3650  # that a key may last, however it is made
+
+
+def check_end(moment: datetime.datetime) -> None:
+    """Raises ValidationError for a key that is to last too long."""
+    if moment > timezone.now() + datetime.timedelta(days=LONGEST_DAYS):
+        raise ValidationError(f"A key ends after {LONGEST_DAYS} days at the latest.", code="too_late")
+
+
+def _in_a_year() -> datetime.datetime:
+    return timezone.now() + datetime.timedelta(days=365)
+
+
+class May(models.TextChoices):
+    """What a key may do. Each can ask for `/api/v1/whoami` and the collections."""
+
+    ALL = "all", _("Send files, and see what was sent")
+    UPLOAD = "upload", _("Only send files")
+    READ = "read", _("Only see what was sent")
 
 
 class ApiKey(models.Model):
@@ -35,9 +107,29 @@ class ApiKey(models.Model):
     prefix = models.CharField(max_length=12, unique=True, editable=False)
     secret_sha256 = models.CharField(max_length=64, editable=False)
     created_at = models.DateTimeField(auto_now_add=True)
-    expires_at = models.DateTimeField(null=True, blank=True, help_text="Empty: until revoked.")
+    expires_at = models.DateTimeField(
+        default=_in_a_year,
+        blank=True,
+        validators=[check_end],
+        help_text="Nothing that it asked for lasts longer. Empty: in a year.",
+    )
+    collections = models.ManyToManyField(
+        "collections.Collection",
+        blank=True,
+        related_name="+",
+        help_text="Where it may upload. Empty: wherever its owner may.",
+    )
+    may = models.CharField(
+        max_length=8,
+        choices=May,
+        default=May.ALL,
+        db_default=May.ALL,
+        help_text="What only sends sees nothing but the uploads that it began; what only sees changes nothing.",
+    )
     last_used_at = models.DateTimeField(null=True, editable=False)
     revoked_at = models.DateTimeField(null=True, editable=False)
+
+    objects = PermissionQuerySet.as_manager()
 
     class Meta:
         verbose_name = "API key"
@@ -46,10 +138,21 @@ class ApiKey(models.Model):
     def __str__(self) -> str:
         return f"slk_{self.prefix}_…"
 
+    def save(self, *args, **kwargs):
+        check_end(self.expires_at)  # not by a form alone
+        super().save(*args, **kwargs)
+
     @property
     def is_usable(self) -> bool:
-        in_time = self.expires_at is None or timezone.now() < self.expires_at
-        return in_time and self.revoked_at is None and self.user.is_active
+        return timezone.now() < self.expires_at and self.revoked_at is None and self.user.is_active
+
+    @property
+    def only_sees(self) -> bool:
+        return self.may == May.READ
+
+    @property
+    def only_sends(self) -> bool:
+        return self.may == May.UPLOAD
 
 
 def secret_digest(secret: str) -> str:

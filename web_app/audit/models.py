@@ -24,15 +24,44 @@ class Action(models.TextChoices):
     GRANT_ISSUED = "grant_issued"
     GRANT_RENEWED = "grant_renewed"
     GRANT_CANCELLED = "grant_cancelled"
+    GRANT_REVOKED = "grant_revoked"
     GRANT_COMPLETED = "grant_completed"
     GRANT_EXPIRED = "grant_expired"
     UPLOAD_STORED = "upload_stored"
+    NAMES_READ = "names_read"  # of what others sent
+    EXPORTED = "exported"
     API_KEY_CREATED = "api_key_created"
     API_KEY_FIRST_USED = "api_key_first_used"
     API_KEY_REVOKED = "api_key_revoked"
+    PASSWORD_CHANGED = "password_changed"  # noqa: S105  a word, no password
+    PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105
+    SESSION_ENDED = "session_ended"
     ADDED = "added"
     CHANGED = "changed"
     DELETED = "deleted"
+
+
+class SecurityEvent(models.Model):
+    """So many refusals of one kind in one hour, by whom as far as that is known. Written by `security` alone, pruned with time."""
+
+    hour = models.DateTimeField()
+    kind = models.CharField(max_length=32)
+    person = models.CharField("uploader id", max_length=64, blank=True)
+    api_key = models.CharField("API key's prefix", max_length=12, blank=True)
+    network = models.CharField(max_length=43, blank=True, help_text="an IPv4 address, or an IPv6 network")
+    count = models.PositiveBigIntegerField()
+    last_at = models.DateTimeField()
+
+    class Meta:
+        ordering = ["-hour", "-count"]
+        constraints = [
+            models.UniqueConstraint(
+                fields=["hour", "kind", "person", "api_key", "network"], name="one_row_an_hour_for_each"
+            )
+        ]
+
+    def __str__(self) -> str:
+        return f"{self.kind} {self.count}"
 
 
 class AuditEvent(models.Model):
@@ -45,6 +74,10 @@ class AuditEvent(models.Model):
     # What kind of thing, and its id: `grant` and a UUID, `collection` and a slug, …
     subject_kind = models.CharField(max_length=32, blank=True)
     subject_id = models.CharField(max_length=64, blank=True)
+    # Whose thing that is, where it is a person's. It may outlive the person: what others did to an account is no past of its own.
+    person = models.ForeignKey(
+        settings.AUTH_USER_MODEL, null=True, blank=True, on_delete=models.DO_NOTHING, db_constraint=False, related_name="+"
+    )
     # Names of the fields that an operator changed; never their contents.
     fields = models.JSONField(default=list, blank=True)
     address = models.GenericIPAddressField(null=True, blank=True)

@@ -7,6 +7,10 @@ from django.db import transaction
 from django.http import HttpRequest
 
 from web_app.audit.models import Action, AuditEvent
+from web_app.metrics import counted
+
+for known in Action:
+    counted.events.labels(known)
 
 
 @dataclass(frozen=True)
@@ -32,8 +36,15 @@ class NotInTransaction(Exception):
     """An event must stand or fall with the change that it tells of."""
 
 
-def record(who: Who, action: Action, kind: str = "", subject_id: object = "", fields: list[str] | None = None) -> None:
-    """Add one event. Call it inside the transaction of the change."""
+def record(
+    who: Who,
+    action: Action,
+    kind: str = "",
+    subject_id: object = "",
+    fields: list[str] | None = None,
+    person: AbstractBaseUser | None = None,
+) -> None:
+    """Add one event. Call it inside the transaction of the change. `person`: whose thing it is, where it is a person's."""
     if not transaction.get_connection().in_atomic_block:
         raise NotInTransaction
     AuditEvent(
@@ -42,5 +53,7 @@ def record(who: Who, action: Action, kind: str = "", subject_id: object = "", fi
         subject_kind=kind,
         subject_id=str(subject_id),
         fields=fields or [],
+        person=person,
         address=who.address,
     ).save()
+    counted.event_recorded(action)

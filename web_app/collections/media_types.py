@@ -1,4 +1,5 @@
-"""The types that a collection may name, as people call them. A list that names anything else could never take a file.
+"""The types that a collection may name, as people call them, in English: pages translate it. A list that names anything else could never
+take a file.
 
 What is a file of such a type, and what is a case of what, only services_app knows (its `media/table.py`). These names are
 spelled here once more on purpose; tests/contract holds the two together. docs/media-types.md is made from both.
@@ -162,33 +163,46 @@ KNOWN = (
     Known("font", "font/ttf", (), "ttf"),
     Known("web font", "font/woff", (), "woff"),
     Known("web font", "font/woff2", (), "woff2"),
-    Known("PGP message", "application/pgp-encrypted", (), "asc"),
+    Known("PGP message", "application/pgp-encrypted", (), "asc gpg pgp"),
     Known("empty file", "application/x-empty", ("inode/x-empty",)),
     Known("file of unknown kind", "application/octet-stream"),
 )
 
-_FAMILIES = {each.name.split("/")[0] for each in KNOWN}
-_ONES = {"application": "any document, archive or data file"}
+FAMILIES = {
+    "application": "any document, archive or data file",
+    "audio": "any audio file",
+    "font": "any font file",
+    "image": "any image file",
+    "model": "any model file",
+    "text": "any text file",
+    "video": "any video file",
+}
+_ARCHIVE = {"application/x-tar", "application/tar", "application/*"}
 _EMPTY = {"application/x-empty", "inode/x-empty", "application/*"}
 _WORDS = {name: each.words for each in KNOWN for name in (each.name, *each.aliases)}
 
 
 def names() -> set[str]:
     """All that an allow-list may hold: types, aliases, and families as `type/*`."""
-    return _WORDS.keys() | {f"{family}/*" for family in _FAMILIES}
+    return _WORDS.keys() | {f"{family}/*" for family in FAMILIES}
 
 
 def in_words(media_type: str) -> str:
     """What people call it; a type that nobody here knows is shown as it is."""
     family, _, subtype = media_type.partition("/")
     if subtype == "*":
-        return _ONES.get(family, f"any {family} file")
+        return FAMILIES.get(family, media_type)
     return _WORDS.get(media_type, media_type)
 
 
 def takes_empty(media_types: list[str]) -> bool:
     """Whether an allow-list takes an empty file."""
     return not media_types or not _EMPTY.isdisjoint(media_types)
+
+
+def takes_folders(media_types: list[str]) -> bool:
+    """Whether an allow-list takes the archive that a folder travels as."""
+    return not media_types or not _ARCHIVE.isdisjoint(media_types)
 
 
 def words() -> dict[str, str]:

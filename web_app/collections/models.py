@@ -5,8 +5,17 @@ from django.core.exceptions import ValidationError
 from django.core.validators import MaxValueValidator, MinValueValidator, RegexValidator
 from django.db import models
 
+from web_app.accounts.models import quota
+from web_app.accounts.permissions import PermissionQuerySet
 from web_app.collections import media_types as known
-from web_app.tokens.claims import COLLECTION, MAX_MEDIA_TYPES, MAX_MEDIA_TYPES_LENGTH, MAX_UPLOADS, MEDIA_TYPE
+from web_app.tokens.claims import (
+    COLLECTION,
+    LONGEST_LIFE,
+    MAX_MEDIA_TYPES,
+    MAX_MEDIA_TYPES_LENGTH,
+    MAX_UPLOADS,
+    MEDIA_TYPE,
+)
 
 _TIB = 1 << 40
 _LARGEST = 2**63 - 1
@@ -46,28 +55,59 @@ class Collection(models.Model):
     )
     title = models.CharField(max_length=200)
     max_size = models.BigIntegerField(
-        "largest file, bytes", default=_TIB, validators=[MinValueValidator(1), MaxValueValidator(_LARGEST)]
+        "largest file", default=_TIB, validators=[MinValueValidator(1), MaxValueValidator(_LARGEST)]
     )
     media_types = models.JSONField(
         default=list,
         blank=True,
         validators=[check_media_types],
-        help_text='Checked on a file\'s first bytes, such as ["application/zip", "image/*"]. Empty: any.',
+        help_text="Checked on a file's first bytes, such as application/zip or image/*. Empty: any.",
     )
     start_within = models.PositiveIntegerField(
-        "seconds to start", default=900, validators=[MinValueValidator(30)], help_text="Unused permission ends then."
+        "time to start", default=900, validators=[MinValueValidator(30)], help_text="Unused permission ends then."
     )
     valid_for = models.PositiveIntegerField(
-        "seconds to finish",
+        "time to finish",
         default=86400,
-        validators=[MinValueValidator(60), MaxValueValidator(7 * 86400)],
+        validators=[MinValueValidator(60), MaxValueValidator(LONGEST_LIFE)],
         help_text="The hard end of a whole upload.",
     )
     max_uploads = models.PositiveIntegerField(
         "files per permission", default=1, validators=[MinValueValidator(1), MaxValueValidator(MAX_UPLOADS)]
     )
+    # Of one person, in this collection. The bounds of the whole place count besides (ADR 0027).
+    grants_open = models.PositiveIntegerField(
+        "open permissions of a person",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1)],
+        help_text="At the same time. Empty: no bound but that of the whole place.",
+    )
+    unfinished = models.PositiveIntegerField(
+        "unfinished uploads of a person", null=True, blank=True, validators=[MinValueValidator(1)], help_text="Likewise."
+    )
+    staged = models.BigIntegerField(
+        "held by unfinished uploads of a person",
+        null=True,
+        blank=True,
+        validators=[MinValueValidator(1), MaxValueValidator(_LARGEST)],
+        help_text="Likewise. Less than the largest file keeps that out.",
+    )
+    # What may be stored and under way at all: of everybody, and of each person here (ADR 0041). That of a person everywhere is theirs.
+    quota_bytes = quota("quota", "What all files here may hold together. Empty: no bound but the NAS.")
+    quota_objects = quota("quota in files", "How many files may be here. Empty: no bound.")
+    quota_bytes_each = quota("quota of each person", "What each person's files here may hold. Empty: no bound of their own.")
+    quota_objects_each = quota("quota of each person in files", "Likewise, in files.")
+    unpack_folders = models.BooleanField(
+        "unpacks folders",
+        default=False,
+        db_default=False,
+        help_text="The files of a folder are put beside its archive on the NAS (ADR 0044), which takes its size twice.",
+    )
     active = models.BooleanField(default=True)
     members = models.ManyToManyField(settings.AUTH_USER_MODEL, through="Membership", related_name="collections")
+
+    objects = PermissionQuerySet.as_manager()
 
     class Meta:
         ordering = ["slug"]
@@ -86,9 +126,19 @@ class Collection(models.Model):
 
 
 class Membership(models.Model):
+    """What one person is to one collection: uploader, coordinator (ADR 0036), both, or for now neither."""
+
     user = models.ForeignKey(settings.AUTH_USER_MODEL, on_delete=models.CASCADE, related_name="memberships")
     collection = models.ForeignKey(Collection, on_delete=models.CASCADE, related_name="memberships")
-    may_upload = models.BooleanField(default=True)
+    may_upload = models.BooleanField("uploader", default=True, help_text="Sends files there.")
+    coordinates = models.BooleanField(
+        "coordinator",
+        default=False,
+        db_default=False,
+        help_text="Sees what arrived there from whom, with the names of the files, and exports that list. Reads no file.",
+    )
+
+    objects = PermissionQuerySet.as_manager()
 
     class Meta:
         constraints = [models.UniqueConstraint(fields=["user", "collection"], name="one_membership_each")]

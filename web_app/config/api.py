@@ -5,6 +5,7 @@ import json
 from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.views import View
 
+from web_app.audit import security
 from web_app.config import errors
 from web_app.config.problems import problem_response
 
@@ -13,11 +14,15 @@ class ApiView(View):
     """Signed-in callers only, unless `public`. CSRF is the middleware's: only API keys go without."""
 
     public = False
+    # No OPTIONS: nginx lets none through outside /u, so that nothing may promise it.
+    http_method_names = ["get", "head", "post", "delete"]
 
     def dispatch(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
         try:
             response = self._answer(request, *args, **kwargs)
         except errors.Problem as problem:
+            if problem.code in security.TOLD_BY_CODE:
+                security.note(problem.code, request)
             response = problem_response(problem)
         response.setdefault("Cache-Control", "no-store")
         return response
@@ -30,10 +35,9 @@ class ApiView(View):
         )
         if handler is None:
             raise errors.MethodNotAllowed(self._allowed_methods())
+        if not self.public and request.method not in ("GET", "HEAD") and request.api_key and request.api_key.only_sees:
+            raise errors.BeyondTheKey
         return handler(request, *args, **kwargs)
-
-    def options(self, request: HttpRequest, *args, **kwargs) -> HttpResponse:
-        return HttpResponse(status=204, headers={"Allow": ", ".join(self._allowed_methods())})
 
 
 def json_fields(request: HttpRequest, required: dict[str, type], optional: dict[str, type]) -> dict:
@@ -51,7 +55,7 @@ def json_fields(request: HttpRequest, required: dict[str, type], optional: dict[
         raise errors.RequestMalformed from exc
     if not isinstance(body, dict) or not body.keys() <= known.keys():
         raise errors.RequestMalformed(f"The body must be one JSON object with nothing but: {', '.join(known)}.")
-    fields = {name: value for name, value in body.items() if value is not None or name in required}
+    fields = {name: _counted(value, known[name]) for name, value in body.items() if value is not None or name in required}
     for name in known:
         # `type`, not isinstance: True is an int to Python.
         if (name in required and name not in fields) or (name in fields and type(fields[name]) is not known[name]):
@@ -61,12 +65,20 @@ def json_fields(request: HttpRequest, required: dict[str, type], optional: dict[
     return fields
 
 
+def _counted(value: object, kind: type) -> object:
+    """JSON has one kind of number: `1e5` and `100000.0` are whole ones, and some writers (R) spell them so. Up to 2^53, where each is
+    still itself (RFC 8259, section 6).
+    """
+    is_whole = kind is int and type(value) is float and abs(value) <= 2**53 and value.is_integer()
+    return int(value) if is_whole else value
+
+
 def _is_storable(text: str) -> bool:
     """No half of a surrogate pair, which no encoding takes, and no NUL, which PostgreSQL does not take."""
     return "\0" not in text and not any("\ud800" <= character <= "\udfff" for character in text)
 
 
-_SPOKEN = {str: "string", int: "whole number"}
+_SPOKEN = {str: "string", int: "whole number", list: "list"}
 
 
 def _each_name_once(pairs: list[tuple[str, object]]) -> dict:

@@ -4,19 +4,21 @@
 """
 
 import ssl
+from email.utils import parseaddr
 
 from django.conf import settings
 from django.core.checks import Error, Tags, register
+from django.core.exceptions import ValidationError
+from django.core.validators import validate_email
 from django.db import connections
 from django.db.migrations.executor import MigrationExecutor
 
-from web_app.config import database
+from web_app.config import database, env, privacy, well_known
 from web_app.receipts import verify
 from web_app.tokens import issue
 
 _OWN_ROLE = "web"
-# 256 bits in base64url.
-_SHORTEST_SECRET = 43
+_CLOSE = "Run chmod o-rwx on what it names: mode 0600 or 0640 is meant, of folders 0700 or 0750."
 _MADE_BY = "Make one with: python3 -c 'import secrets; print(secrets.token_urlsafe(32))'"
 
 
@@ -83,9 +85,9 @@ def internal_certificates_load(app_configs, **kwargs):
 @register
 def secrets_are_long(app_configs, **kwargs):
     return [
-        Error(f"{name} is shorter than {_SHORTEST_SECRET} characters.", hint=_MADE_BY, id=check_id)
+        Error(f"{name} is shorter than {env.SHORTEST_SECRET} characters.", hint=_MADE_BY, id=check_id)
         for name, check_id in (("INTERNAL_API_KEY", "web.E007"), ("SECRET_KEY", "web.E008"))
-        if len(getattr(settings, name)) < _SHORTEST_SECRET
+        if len(getattr(settings, name)) < env.SHORTEST_SECRET
     ]
 
 
@@ -108,6 +110,44 @@ def the_database_is_migrated(app_configs, databases=None, **kwargs):
 
 
 @register
+def security_contact_is_whole(app_configs, **kwargs):
+    contact, until = settings.SECURITY_CONTACT, settings.SECURITY_CONTACT_UNTIL
+    if not contact and not until:
+        return []
+    if well_known.security_txt_is_usable(contact, until):
+        return []
+    hint = (
+        "Set both or neither: SECURITY_CONTACT to an address that begins with mailto:, https:// or tel:, SECURITY_CONTACT_UNTIL to the "
+        "last day on which it is true, like 2027-06-30."
+    )
+    return [Error("SECURITY_CONTACT and SECURITY_CONTACT_UNTIL make no security.txt.", hint=hint, id="web.E013")]
+
+
+@register
+def mail_can_be_sent(app_configs, **kwargs):
+    if not settings.MAIL_IS_SET:
+        return []
+    found = []
+    try:
+        validate_email(parseaddr(settings.DEFAULT_FROM_EMAIL)[1])
+    except ValidationError:
+        hint = "Set it to an address that mail may come from here, like: Sluice <sluice@example.org>"
+        found.append(Error("EMAIL_URL is set, and EMAIL_FROM is no address.", hint=hint, id="web.E014"))
+    is_encrypted = settings.EMAIL_USE_TLS or settings.EMAIL_USE_SSL
+    if not is_encrypted and settings.EMAIL_HOST not in ("localhost", "127.0.0.1", "::1") and not settings.EMAIL_UNENCRYPTED:
+        hint = "Use smtp+tls:// or smtp+ssl://, or set EMAIL_UNENCRYPTED=yes where nobody else can be on the network between."
+        found.append(Error("EMAIL_URL would send links that open accounts in clear text.", hint=hint, id="web.E015"))
+    return found
+
+
+@register
+def sessions_may_last(app_configs, **kwargs):
+    if settings.SESSION_IDLE >= 0:
+        return []
+    return [Error("SESSION_IDLE is below 0.", hint="Set it to seconds, like 14400 for four hours, or to 0 for never.", id="web.E016")]
+
+
+@register
 def the_database_proves_its_name(app_configs, **kwargs):
     if settings.DATABASE_HOST_UNVERIFIED or not database.is_impersonable(settings.DATABASES["default"]):
         return []
@@ -116,3 +156,20 @@ def the_database_proves_its_name(app_configs, **kwargs):
         "where the network between is the two hosts' own."
     )
     return [Error("DATABASE_URL names another host without sslmode=verify-full.", hint=hint, id="web.E011")]
+
+
+@register
+def what_is_private_is_closed_to_others(app_configs, **kwargs):
+    private = {
+        "TOKEN_KEY_FILE": settings.TOKEN_KEY_FILE,
+        "INTERNAL_CLIENT_KEY_FILE": settings.INTERNAL_CLIENT_KEY_FILE,
+        "STATE_DIR": settings.STATE_DIR,
+        **{f"{name}_FILE": path for name in ("SECRET_KEY", "INTERNAL_API_KEY", "DATABASE_URL", "EMAIL_URL") for path in env.file_of(name)},
+    }
+    if settings.DATABASES["default"]["ENGINE"] == database.SQLITE:
+        private["The file of DATABASE_URL, by default in STATE_DIR,"] = settings.DATABASES["default"]["NAME"]
+    return [
+        Error(f"{name} is open to every user of this host.", hint=_CLOSE, id="web.E012")
+        for name, path in private.items()
+        if privacy.is_open_to_others(path)
+    ]

@@ -14,6 +14,8 @@ from django.core.exceptions import ImproperlyConfigured
 
 from web_app.config.database import POSTGRESQL, SQLITE
 
+SHORTEST_SECRET = 43  # 256 bits in base64url
+
 _env = environ.Env()
 
 
@@ -59,6 +61,20 @@ def secrets_listed(name: str) -> list[str]:
     return [part for part in secret(name).replace(",", "\n").split() if part]
 
 
+def newest_secret(name: str) -> str:
+    """The last of several. Raises SettingError for a short one as well."""
+    newest = secrets_listed(name)[-1]
+    if len(newest) < SHORTEST_SECRET:
+        raise SettingError(f"{name} is shorter than {SHORTEST_SECRET} characters.")
+    return newest
+
+
+def file_of(name: str) -> list[str]:
+    """The path of the file that the secret `name` stands in; none where it stands in the variable itself."""
+    path = os.environ.get(f"{name}_FILE", "").strip()
+    return [path] if path else []
+
+
 def listed(name: str, default: list[str]) -> list[str]:
     return [part.strip() for part in _env.list(name, default=default) if part.strip()]
 
@@ -88,6 +104,25 @@ def database(name: str, default: str) -> dict:
         raise SettingError(f"{name} is no database URL. {cure}") from exc
     if parsed.get("ENGINE") not in (SQLITE, POSTGRESQL):
         raise SettingError(f"{name} names neither SQLite nor PostgreSQL. {cure}")
+    return parsed
+
+
+def mail(name: str) -> dict:
+    """What Django calls EMAIL_HOST and so on, of the SMTP server that the URL in NAME, or in the file NAME_FILE, names; empty where
+    none is set.
+    """
+    cure = "Write it like smtp+tls://user:password@mail.example.org:587, or smtp+ssl://…:465"
+    url = _given_or_in_file(name)
+    if not url:
+        return {}
+    if not url.startswith(("smtp://", "smtp+tls://", "smtp+ssl://")):  # others write to a file, or drop it
+        raise SettingError(f"{name} names no SMTP server. {cure}")
+    try:
+        parsed = dict(_env.email_url_config(url))
+    except (ValueError, TypeError) as exc:
+        raise SettingError(f"{name} is no URL. {cure}") from exc
+    if not parsed.get("EMAIL_HOST"):
+        raise SettingError(f"{name} names no host. {cure}")
     return parsed
 
 

@@ -5,6 +5,7 @@
     ├── NotSignedIn             not_signed_in           401
     ├── ApiKeyRefused           api_key_refused         401  unknown, expired or revoked, or its owner is inactive
     ├── CsrfFailed              csrf_failed             403
+    ├── BeyondTheKey            beyond_the_key          403  an API key that may only see
     ├── CollectionForbidden     collection_forbidden    403  also where there is none: existence is not told
     ├── UploadsOverLimit        uploads_over_limit      403  more uploads under one grant than the collection allows
     ├── NotFound                not_found               404  also for what belongs to somebody else
@@ -18,11 +19,22 @@
     ├── JsonRequired            json_required           415
     ├── ReceiptInvalid          receipt_invalid         422  the signature or a claim does not hold
     ├── ReceiptMismatch         receipt_mismatch        422  a good receipt, but of something else than was granted
+    ├── TooManyGrants           too_many_grants         429  one person's open grants
+    ├── TooManyGrantsHere       too_many_grants_here    429  those of this collection
+    ├── TooManyToday            too_many_today          429  one person's tokens, looks at others' names and exports
+    ├── TooManyAtOnce           too_many_at_once        429  one person's lists and exports
     ├── InternalError           internal_error          500
+    ├── WebBusy                 web_busy                503  all places for what is costly are taken; also said by nginx
     └── DatabaseUnavailable     database_unavailable    503  its database is locked, full, read-only or away
 
-`detail` is for a person and holds numbers and our own words only, never what the client sent.
+`detail` is for a person and holds numbers and our own words only, never what the client sent. Programs read all of it in English; what
+people meet on a page is marked, and said there in their language (problems.py).
 """
+
+
+def _(text: str) -> str:
+    """Marks what people meet."""
+    return text
 
 
 class Problem(Exception):
@@ -34,7 +46,8 @@ class Problem(Exception):
 
     def __init__(self, detail: str | None = None, **numbers):
         super().__init__(self.code)
-        self.detail = (detail or self.detail).format(**numbers)
+        self.words, self.numbers = detail or self.detail, numbers
+        self.detail = self.words.format(**numbers)
 
 
 class RequestMalformed(Problem):
@@ -57,6 +70,11 @@ class ApiKeyRefused(Problem):
 class CsrfFailed(Problem):
     code, status, title = "csrf_failed", 403, "The request does not come from our page"
     detail = "Reload the page and try again. Scripts send an API key instead of a session."
+
+
+class BeyondTheKey(Problem):
+    code, status, title = "beyond_the_key", 403, "This API key may not do that"
+    detail = "It may only see what was sent. Use a key that may send files."
 
 
 class CollectionForbidden(Problem):
@@ -133,8 +151,44 @@ class ReceiptMismatch(Problem):
     detail = "It differs from what was granted in: {claim}."
 
 
+class TooManyGrants(Problem):
+    code, status, title = "too_many_grants", 429, "Too many uploads are open"
+    detail = "You have {limit} permissions that are neither used nor given up. Finish or cancel some, or wait until they end."
+    headers = {"Retry-After": "60"}
+
+
+class TooManyGrantsHere(TooManyGrants):
+    code, title = "too_many_grants_here", "Too many uploads are open in this collection"
+    detail = "You have {limit} permissions there that are neither used nor given up. Finish or cancel some, or wait until they end."
+
+
+class TooManyToday(Problem):
+    code, status, title = "too_many_today", 429, _("Too much was asked for today")
+    detail = _(
+        "One person may ask for {limit} upload tokens and exports in a day, by UTC. Go on tomorrow, or tell your operator."
+    )
+
+    def __init__(self, *, seconds: int, limit: int):
+        super().__init__(limit=limit)
+        self.headers = {"Retry-After": str(seconds)}
+
+
+class TooManyAtOnce(Problem):
+    code, status, title = "too_many_at_once", 429, _("One after the other, please")
+    detail = _("Another list or export of yours is being made. Try again when it is there.")
+    headers = {"Retry-After": "2"}
+
+
 class InternalError(Problem):
     pass
+
+
+class WebBusy(Problem):
+    code, status, title = "web_busy", 503, _("The web application is busy")
+    detail = _(
+        "It has more to do than it can at the moment. Nothing was done, and running uploads go on. Try again in a moment."
+    )
+    headers = {"Retry-After": "5"}
 
 
 class DatabaseUnavailable(Problem):

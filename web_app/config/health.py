@@ -5,9 +5,11 @@ import logging
 import threading
 import time
 
-from django.contrib.sessions.backends.db import SessionStore
 from django.db import Error, connection
 from django.http import HttpRequest, JsonResponse
+
+from web_app.accounts.sessions import SessionStore
+from web_app.config import watched
 
 logger = logging.getLogger(__name__)
 
@@ -33,8 +35,15 @@ believed = _Believed()
 
 def healthz(request: HttpRequest) -> JsonResponse:
     if _works():
-        return JsonResponse({"status": "ok"}, headers={"Cache-Control": "no-store"})
+        # Which one it is stands in the log: anybody may ask this.
+        refused = {"files": "refused"} if watched.refused() else {}
+        return JsonResponse({"status": "ok", **refused}, headers={"Cache-Control": "no-store"})
     return JsonResponse({"status": "database_unavailable"}, status=503)
+
+
+def failing() -> dict[str, str]:
+    """What keeps people from signing in now, by its part."""
+    return {} if _works() else {"database": "failing"}
 
 
 def _works() -> bool:

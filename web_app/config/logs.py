@@ -10,6 +10,8 @@ import json
 import logging
 import traceback
 
+from web_app.config import request_id
+
 _OF_EVERY_RECORD = frozenset(vars(logging.LogRecord("", 0, "", 0, "", (), None))) | {"message", "asctime", "taskName"}
 _FRAMES_SHOWN = 12
 
@@ -27,9 +29,20 @@ class JsonFormatter(logging.Formatter):
             line.update({key: value for key, value in vars(record).items() if key not in _OF_EVERY_RECORD})
         elif isinstance(getattr(record, "status_code", None), int):
             line["status"] = record.status_code
+        if request := request_id.current():
+            line["request"] = request
         if record.exc_info and record.exc_info[1] is not None:
             line["error"] = described(record.exc_info[1])
         return json.dumps(line, default=lambda value: type(value).__name__)
+
+
+class NotOneByOne(logging.Filter):
+    """gunicorn warns of each malformed request, in a text made of what was sent: nothing could be told but that there was one.
+    nginx, which alone can have sent it, has its 400 in the access log.
+    """
+
+    def filter(self, record: logging.LogRecord) -> bool:
+        return not (isinstance(record.msg, str) and record.msg.startswith("Invalid request from ip="))
 
 
 def _without_arguments(record: logging.LogRecord) -> str:
@@ -67,6 +80,7 @@ def logging_config(level: str) -> dict:
         "version": 1,
         "disable_existing_loggers": False,
         "formatters": {"json": {"()": "web_app.config.logs.JsonFormatter"}},
+        "filters": {"not_one_by_one": {"()": NotOneByOne}},
         "handlers": {"stderr": {"class": "logging.StreamHandler", "formatter": "json", "stream": "ext://sys.stderr"}},
         "root": {"level": "WARNING", "handlers": ["stderr"]},
         "loggers": {
@@ -75,7 +89,7 @@ def logging_config(level: str) -> dict:
             "django": {"level": "WARNING", **ours_alone},
             "django.request": {"level": "ERROR", **ours_alone},
             "django.server": {"level": "ERROR", **ours_alone},
-            "gunicorn.error": {"level": "INFO", **ours_alone},
+            "gunicorn.error": {"level": "INFO", "filters": ["not_one_by_one"], **ours_alone},
             "gunicorn.access": {"level": "CRITICAL", **ours_alone},
         },
     }

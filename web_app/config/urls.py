@@ -2,10 +2,14 @@ from django.contrib import admin
 from django.urls import include, path
 
 from web_app.config.health import healthz
+from web_app.config.well_known import change_password, security_txt
 
 urlpatterns = [
     path("healthz", healthz, name="healthz"),
+    path(".well-known/change-password", change_password),
+    path(".well-known/security.txt", security_txt),
     path("accounts/", include("web_app.accounts.urls")),
+    path("api/v1/", include("web_app.api.urls")),
     path("api/v1/", include("web_app.collections.urls")),
     path("api/v1/", include("web_app.grants.urls")),
     path("admin/", admin.site.urls),

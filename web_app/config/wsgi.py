@@ -14,6 +14,9 @@ from django.core.exceptions import ImproperlyConfigured
 from django.core.wsgi import get_wsgi_application
 from django.db import connections
 
+from web_app.config import watched
+from web_app.config.content_type import without_parameters
+
 
 def _load():
     try:
@@ -27,12 +30,13 @@ def _load():
         print(f"web_app does not start: {message}", file=sys.stderr)
     if serious:
         sys.exit(1)
+    watched.load_all()
     # The checks asked the database before gunicorn forks: no worker may share that connection.
     connections.close_all()
     for connection in connections.all():
         if connection.vendor == "postgresql":
             connection.close_pool()
-    return loaded
+    return without_parameters(loaded)
 
 
 application = _load()

@@ -1,12 +1,12 @@
 """What became of grants whose receipt never came: the browser died, or the network between.
 
-The services tier is asked about each; its receipt is verified like one that a browser hands in.
+The services tier is asked about many at once; a receipt is verified like one that a browser hands in.
 """
 
-import datetime
 import logging
 import uuid
 from collections import Counter
+from collections.abc import Iterator
 
 from django.db import close_old_connections, connection
 from django.db.models import Q, QuerySet
@@ -15,23 +15,21 @@ from django.utils import timezone
 from web_app.audit.record import COMMAND
 from web_app.config.errors import Problem
 from web_app.config.outage import is_of_the_database
-from web_app.grants import actions
+from web_app.grants import actions, refusals, revoking
 from web_app.grants.models import Grant
 from web_app.grants.states import State
-from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageRefused, StorageUnreachable
+from web_app.storage.errors import ObjectUnknown, StorageAnswerBad, StorageError, StorageRefused, StorageUnreachable
 from web_app.storage.internal_api import InternalApi
 
 logger = logging.getLogger(__name__)
 
-# A request that runs at a token's end may go on to its own deadline (UPLOAD_DEADLINE, a day); then nothing can come
-# any more.
-_LATE = datetime.timedelta(hours=48)
+AT_ONCE = 20  # in one question, as many as the services tier takes
 _SILENT_AT_MOST = 3
 _AWAY_AT_MOST = 2
 
 
 def waiting() -> QuerySet[Grant]:
-    ended_lately = Q(state__in=[State.CANCELLED, State.EXPIRED], expires_at__gt=timezone.now() - _LATE)
+    ended_lately = Q(state__in=[State.CANCELLED, State.EXPIRED], expires_at__gt=timezone.now() - revoking.LATE)
     return Grant.objects.filter(Q(state=State.ISSUED) | ended_lately).order_by("id")
 
 
@@ -41,13 +39,18 @@ def reconcile(api: InternalApi) -> tuple[Counter, dict[uuid.UUID, str]]:
     Raises StorageRefused, and StorageUnreachable when nothing answered for several grants one behind the other: then it is not
     about them. Likewise whatever the database raises the second time in a row: each of the others would wait as long.
     """
+    try:
+        revoking.catch_up(api)
+    except (StorageUnreachable, StorageAnswerBad) as exc:
+        # The next round says it again; it keeps no grant waiting.
+        logger.warning("revocation_not_heard", extra={"code": exc.code})
     away = 0
     counts, causes, silent = Counter(asked=0, completed=0, expired=0, waiting=0, refused=0, failed=0), {}, 0
     # A list: each grant is settled in a transaction of its own, and no cursor may stay open across those.
-    for grant in list(waiting().select_related("uploader").prefetch_related("stored")):
+    for grant, told in _told_together(api, list(waiting().select_related("uploader").prefetch_related("stored"))):
         counts["asked"] += 1
         try:
-            counts[_settle(api, grant)] += 1
+            counts[_settle(api, grant, told)] += 1
             silent = away = 0
         except StorageRefused:
             raise
@@ -64,9 +67,31 @@ def reconcile(api: InternalApi) -> tuple[Counter, dict[uuid.UUID, str]]:
     return counts, causes
 
 
-def _settle(api: InternalApi, grant: Grant) -> str:
+def _told_together(api: InternalApi, grants: list[Grant]) -> Iterator[tuple[Grant, dict]]:
+    """Each with what is told of its batch, by id: the beginning of what there is, None where the grant is not known there.
+
+    Whatever is wrong with a question about many is said of nobody: the dict is empty then, and each is asked about by itself.
+    Raises StorageRefused.
+    """
+    for batch in (grants[place : place + AT_ONCE] for place in range(0, len(grants), AT_ONCE)):
+        told = _beginnings(api, batch)
+        yield from ((grant, told) for grant in batch)
+
+
+def _beginnings(api: InternalApi, batch: list[Grant]) -> dict:
     try:
-        receipts, is_running = _receipts_of(api, grant)
+        told = api.ask("GET", "grants", {"ids": ",".join(str(grant.id) for grant in batch)})["grants"]
+    except StorageRefused:
+        raise
+    except (StorageError, KeyError, TypeError) as exc:
+        logger.warning("grants_not_told_together", extra={"code": getattr(exc, "code", None) or type(exc).__name__})
+        return {}
+    return told if isinstance(told, dict) else {}
+
+
+def _settle(api: InternalApi, grant: Grant, told: dict) -> str:
+    try:
+        receipts, is_running, refused = _told_of(api, grant, told)
         known = {upload.upload_id for upload in grant.stored.all()}
         for upload_id in receipts.keys() - known:
             actions.complete(receipts[upload_id], uploader=grant.uploader, who=COMMAND)
@@ -76,25 +101,41 @@ def _settle(api: InternalApi, grant: Grant) -> str:
         # One bad answer must not keep the others waiting; somebody has to look at it.
         logger.error("receipt_refused", extra={"grant": str(grant.id), "code": exc.code}, exc_info=True)
         return "refused"
+    if grant.refused != refused:
+        Grant.objects.filter(id=grant.id).update(refused=refused)
     if not is_running and grant.expires_at <= timezone.now() and actions.expire(grant, who=COMMAND):
         return "expired"
     return "waiting"
 
 
-def _receipts_of(api: InternalApi, grant: Grant) -> tuple[dict[uuid.UUID, str], bool]:
-    """Receipts of what was stored, and whether something is still coming in."""
+def _told_of(api: InternalApi, grant: Grant, told: dict) -> tuple[dict[uuid.UUID, str], bool, str]:
+    """Receipts of what was stored, whether something is still coming in, and else why the last try was refused."""
     try:
-        answer = api.ask("GET", f"grants/{grant.id}")
+        answer = _answer(api, grant, told)
         uploads = answer["uploads"]
         receipts = {uuid.UUID(one["upload_id"]): one["receipt"] for one in uploads if one["receipt"] is not None}
         is_running = any(one["state"] not in _ENDED for one in uploads)
+        refused = "" if is_running else refusals.of_grant(answer)
     except ObjectUnknown:
-        return {}, False
+        return {}, False, ""
     except (KeyError, TypeError, ValueError, AttributeError) as exc:
         raise StorageAnswerBad from exc
     if not all(isinstance(one, str) for one in receipts.values()):
         raise StorageAnswerBad
-    return receipts, is_running
+    return receipts, is_running, refused
+
+
+def _answer(api: InternalApi, grant: Grant, told: dict) -> dict:
+    """With all that was begun under it, which comes a page at a time, the oldest first. Raises StorageError."""
+    known = str(grant.id)
+    if known in told and told[known] is None:
+        raise ObjectUnknown
+    answer = told[known] if known in told else api.ask("GET", f"grants/{known}")
+    uploads = answer["uploads"]
+    while answer.get("next"):
+        answer = api.ask("GET", f"grants/{known}", {"after": answer["next"]})
+        uploads = [*uploads, *answer["uploads"]]
+    return {**answer, "uploads": uploads}
 
 
 _ENDED = frozenset({"committed", "aborted", "deleted"})

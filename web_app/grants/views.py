@@ -1,38 +1,53 @@
 """The web API's uploads and receipts (docs/upload-api.md). Parse, call one action, render."""
 
-import datetime
 import json
+import re
 import uuid
 
 from django.conf import settings
+from django.db.models import Q, QuerySet
 from django.http import HttpRequest, HttpResponse
 from django.urls import reverse
 from django.utils import timezone
 
-from web_app.accounts.binding import binding_of, keep_binding
+from web_app.accounts.binding import keep_binding
+from web_app.audit import security
 from web_app.audit.record import Who
 from web_app.config import errors
 from web_app.config.api import ApiView, json_answer, json_fields
-from web_app.grants import actions, policies
+from web_app.config.moments import rfc3339
+from web_app.config.places import LISTS
+from web_app.grants import actions, browsers, ends, names, policies
 from web_app.grants.keys import receipt_verifier
 from web_app.grants.models import Grant, StoredUpload
 from web_app.grants.states import State
-from web_app.tokens.claims import SHA256
+from web_app.tokens.claims import SHA256, UUID7
 
 _PAGE = 50
 _LONGEST_PAGE = 100
+# Stored uploads that are shown of a grant: of one of a list, and of one that is asked for by itself.
+_INSIDE, _OF_ONE = 10, 100
 
 
 class Uploads(ApiView):
     def get(self, request: HttpRequest) -> HttpResponse:
+        with LISTS.taken(request.user.pk):
+            return self._listed(request)
+
+    def _listed(self, request: HttpRequest) -> HttpResponse:
         limit = _limit(request.GET.get("limit", str(_PAGE)))
-        rows = policies.visible_to(request.user)
+        rows = policies.visible_to(request.user, request.api_key)
         if "before" in request.GET:
             rows = rows.filter(id__lt=_uuid(request.GET["before"]))
+        if "collection" in request.GET:
+            rows = rows.filter(collection__slug=request.GET["collection"])
+        sizes = _sizes(request.GET["stored_size"]) if "stored_size" in request.GET else None
+        if sizes is not None:
+            rows = rows.filter(id__in=StoredUpload.objects.filter(uploader=request.user, size__in=sizes).values("grant"))
         found = list(rows[: limit + 1])
         page = found[:limit]
         more = str(page[-1].id) if len(found) > limit else None
-        return json_answer({"uploads": [shown(grant) for grant in page], "next": more})
+        return json_answer({"uploads": [shown(grant, most=_INSIDE, sizes=sizes) for grant in page], "next": more})
 
     def post(self, request: HttpRequest) -> HttpResponse:
         optional = {"size": int, "sha256": str, "max_uploads": int}
@@ -45,7 +60,7 @@ class Uploads(ApiView):
         if max_uploads is not None and max_uploads < 1:
             raise errors.RequestMalformed("max_uploads must be 1 or more.")
         # A browser's URL ends up in logs and histories, so it is tied to the browser. Scripts have no cookies.
-        binding = binding_of(request) if request.api_key is None else None
+        binding = browsers.binding_for(request) if request.api_key is None else None
         grant, token = actions.issue(
             request.user,
             fields["collection"],
@@ -53,8 +68,11 @@ class Uploads(ApiView):
             sha256=sha256,
             max_uploads=max_uploads,
             binding=binding,
+            sign_in=browsers.sign_in_of(request),
+            api_key=request.api_key,
             who=Who.asks(request),
         )
+        browsers.check_still_signed_in(request, binding)
         response = json_answer(_shown_once(grant, token), status=201)
         response["Location"] = reverse("grants:one", args=[grant.id])
         if binding is not None:
@@ -64,20 +82,28 @@ class Uploads(ApiView):
 
 class Upload(ApiView):
     def get(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
-        return json_answer(shown(_own(request, grant_id)))
+        before = _uuid7(request.GET["uploads_before"]) if "uploads_before" in request.GET else None
+        return json_answer(shown(_own(request, grant_id), before=before))
 
     def delete(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
-        grant = actions.cancel(_own(request, grant_id), who=Who.asks(request))
-        return json_answer(shown(grant))
+        actions.cancel(_own(request, grant_id), because=request.GET.get("because"), who=Who.asks(request))
+        # Behind the commit, when the services tier may have been told.
+        return json_answer(shown(_own(request, grant_id)))
 
 
 class UploadToken(ApiView):
     def post(self, request: HttpRequest, grant_id: uuid.UUID) -> HttpResponse:
         fields = json_fields(request, required={"upload_id": str}, optional={})
-        binding = binding_of(request) if request.api_key is None else None
+        binding = browsers.binding_for(request) if request.api_key is None else None
         grant, token = actions.renew(
-            _own(request, grant_id), _uuid7(fields["upload_id"]), binding=binding, who=Who.asks(request)
+            _own(request, grant_id),
+            _uuid7(fields["upload_id"]),
+            binding=binding,
+            sign_in=browsers.sign_in_of(request),
+            api_key=request.api_key,
+            who=Who.asks(request),
         )
+        browsers.check_still_signed_in(request, binding)
         response = json_answer(_shown_once(grant, token), status=201)
         if binding is not None:
             keep_binding(response, binding)
@@ -97,10 +123,36 @@ class UploadReceipt(ApiView):
         return response
 
 
+class Names(ApiView):
+    def post(self, request: HttpRequest) -> HttpResponse:
+        if request.api_key is not None:
+            raise errors.NotSignedIn("Names are for the page of a person who signed in: a script has them itself.")
+        fields = json_fields(request, required={}, optional={"grants": list, "uploads": list, "collection": str})
+        asked = names.Asked(*(frozenset(map(_uuid7, fields.get(name, ()))) for name in ("grants", "uploads")))
+        collection = names.overseen(request.user, fields.get("collection"))
+        if asked.visible_to(request.user, collection) != asked.known():
+            security.note("foreign_grant", request)
+        binding = browsers.binding_for(request)
+        token, until = names.permit(
+            request.user,
+            asked,
+            collection=collection,
+            binding=binding,
+            sign_in=browsers.sign_in_of(request),
+            who=Who.asks(request),
+        )
+        browsers.check_still_signed_in(request, binding)
+        answer = {"token": token, "names_url": f"{settings.PUBLIC_URL}/u/names", "expires_at": rfc3339(until)}
+        response = json_answer(answer, status=201)
+        keep_binding(response, binding)
+        return response
+
+
 class Receipts(ApiView):
     def post(self, request: HttpRequest) -> HttpResponse:
         fields = json_fields(request, required={"receipt": str}, optional={})
-        upload = actions.complete(fields["receipt"], uploader=request.user, who=Who.asks(request))
+        who = Who.asks(request)
+        upload = actions.complete(fields["receipt"], uploader=request.user, api_key=request.api_key, who=who)
         return json_answer(shown(upload.grant, upload))
 
 
@@ -113,32 +165,59 @@ class ReceiptKeys(ApiView):
         return response
 
 
-def shown(grant: Grant, upload: StoredUpload | None = None) -> dict:
+def shown(
+    grant: Grant,
+    upload: StoredUpload | None = None,
+    *,
+    most: int = _OF_ONE,
+    before: uuid.UUID | None = None,
+    sizes: list[int] | None = None,
+    newest: list[StoredUpload] | None = None,
+) -> dict:
     """A grant as it is seen later: ids, sizes, digests, states. What is said of one upload is said of the given one, or of
-    the newest that is stored.
+    the newest that is stored. Of these the newest `most` are shown: `before` another one; of these `sizes` alone, if any.
+    `newest`: what is known of them already.
     """
-    stored = [_shown_upload(each) for each in grant.stored.all()]
-    one = _shown_upload(upload) if upload is not None else (stored[-1] if stored else _nothing_stored(grant))
+    if newest is None:
+        newest = _newest(grant.stored.all() if sizes is None else grant.stored.filter(size__in=sizes), before, most + 1)
+    stored = [shown_upload(each) for each in reversed(newest[:most])]
+    earlier = newest[most - 1].pk if len(newest) > most else None
+    if upload is None:
+        upload = newest[0] if newest and before is None and sizes is None else grant.stored.last()
+    one = shown_upload(upload) if upload is not None else _nothing_stored(grant)
     return {
         "id": str(grant.id),
         "state": _state_now(grant),
         "collection": grant.collection.slug,
         "max_uploads": grant.max_uploads,
-        "created_at": _moment(grant.created_at),
-        "expires_at": _moment(grant.expires_at),
+        "created_at": rfc3339(grant.created_at),
+        "expires_at": rfc3339(grant.expires_at),
+        "end": ends.of(grant, upload is not None) or None,
+        "revocation": str(grant.revocation) if hasattr(grant, "revocation") else None,
         **one,
         "uploads": stored,
+        "earlier": f"{settings.PUBLIC_URL}{reverse('grants:one', args=[grant.id])}?uploads_before={earlier}" if earlier else None,
     }
 
 
-def _shown_upload(upload: StoredUpload) -> dict:
+def _newest(stored: QuerySet[StoredUpload], before: uuid.UUID | None, number: int) -> list[StoredUpload]:
+    """So many, the newest first. Raises NotFound where there is no such one to go on from."""
+    if before is not None:
+        last = stored.filter(pk=before).first()
+        if last is None:
+            raise errors.NotFound
+        stored = stored.filter(Q(durable_at__lt=last.durable_at) | Q(durable_at=last.durable_at, pk__lt=before))
+    return list(stored.order_by("-durable_at", "-pk")[:number])
+
+
+def shown_upload(upload: StoredUpload) -> dict:
     path = reverse("grants:receipt", args=[upload.grant_id])
     return {
         "upload_id": str(upload.upload_id),
         "size": upload.size,
         "sha256": upload.sha256,
         "media_type": upload.media_type,
-        "completed_at": _moment(upload.durable_at),
+        "completed_at": rfc3339(upload.durable_at),
         "receipt_url": f"{settings.PUBLIC_URL}{path}?upload_id={upload.upload_id}",
     }
 
@@ -162,8 +241,8 @@ def _shown_once(grant: Grant, token: str) -> dict:
         "token": token,
         "upload_url": f"{settings.PUBLIC_URL}/u/{token}",
         "bearer_url": f"{settings.PUBLIC_URL}/u",
-        "start_by": _moment(grant.start_by),
-        "expires_at": _moment(grant.expires_at),
+        "start_by": rfc3339(grant.start_by),
+        "expires_at": rfc3339(grant.expires_at),
         "max_size": grant.max_size,
         "max_uploads": grant.max_uploads,
         "media_types": grant.collection.media_types,
@@ -178,16 +257,26 @@ def _state_now(grant: Grant) -> str:
 
 
 def _own(request: HttpRequest, grant_id: uuid.UUID) -> Grant:
-    grant = policies.visible_to(request.user).filter(id=grant_id).first()
+    grant = policies.visible_to(request.user, request.api_key).filter(id=grant_id).first()
     if grant is None:
+        if Grant.objects.filter(id=grant_id).exists():
+            security.note("foreign_grant", request)
         raise errors.NotFound
     return grant
 
 
 def _limit(text: str) -> int:
-    if not text.isascii() or not text.isdecimal() or not 1 <= int(text[:4]) <= _LONGEST_PAGE:
+    if not re.fullmatch("[0-9]{1,9}", text) or not 1 <= int(text) <= _LONGEST_PAGE:
         raise errors.RequestMalformed(f"limit must be a whole number from 1 to {_LONGEST_PAGE}.")
     return int(text)
+
+
+def _sizes(text: str) -> list[int]:
+    """Bytes, with commas between them."""
+    sizes = text.split(",")
+    if len(sizes) > _LONGEST_PAGE or not all(re.fullmatch("[0-9]{1,18}", size) for size in sizes):
+        raise errors.RequestMalformed(f"stored_size must be up to {_LONGEST_PAGE} numbers of bytes, with commas between them.")
+    return [int(size) for size in sizes]
 
 
 def _uuid(text: str) -> uuid.UUID:
@@ -197,16 +286,8 @@ def _uuid(text: str) -> uuid.UUID:
         raise errors.RequestMalformed("before must be the id of an upload.") from exc
 
 
-def _uuid7(text: str) -> uuid.UUID:
-    """Raises RequestMalformed unless it is written as the services tier writes its ids."""
-    try:
-        value = uuid.UUID(text)
-    except ValueError as exc:
-        raise errors.RequestMalformed("upload_id must be the id of an upload.") from exc
-    if str(value) != text or value.version != 7:
-        raise errors.RequestMalformed("upload_id must be the id of an upload.")
-    return value
-
-
-def _moment(value: datetime.datetime | None) -> str | None:
-    return value.astimezone(datetime.UTC).isoformat(timespec="seconds").replace("+00:00", "Z") if value else None
+def _uuid7(text: object) -> uuid.UUID:
+    """Raises RequestMalformed unless it is written as both tiers write their ids."""
+    if not isinstance(text, str) or not UUID7.fullmatch(text):
+        raise errors.RequestMalformed("An id is not one of an upload.")
+    return uuid.UUID(text)

@@ -1,35 +1,26 @@
 """The data manager's pages. What happens to files happens in the browser (static/pages/) and on the services tier."""
 
-import uuid
-from collections.abc import Iterable
-
 from django.conf import settings
 from django.contrib.auth.decorators import login_required
-from django.db.models import Q
-from django.http import Http404, HttpRequest, HttpResponse, JsonResponse
+from django.core.exceptions import PermissionDenied
+from django.http import HttpRequest, HttpResponse, JsonResponse
 from django.middleware.csrf import get_token
-from django.shortcuts import render
-from django.views.decorators.cache import never_cache
+from django.shortcuts import redirect, render
+from django.templatetags.static import static
+from django.utils.translation import gettext as _
+from django.views.decorators.cache import cache_control, never_cache
 from django.views.decorators.http import require_safe
 
-from web_app.collections import media_types
-from web_app.collections.policies import open_to
+from web_app.accounts.models import User
+from web_app.collections import media_types, quotas
+from web_app.collections.models import Collection
+from web_app.collections.policies import known_to, open_to
 from web_app.config.errors import NotSignedIn
 from web_app.config.problems import problem_response
-from web_app.grants.models import Grant
-from web_app.grants.policies import visible_to
-from web_app.grants.states import State
-from web_app.grants.views import shown
+from web_app.pages import lists
+from web_app.pages.places import in_turn
 
 _RECENT = 5
-_PAGE = 25
-
-_STATE_TEXTS = {
-    State.ISSUED: "Not completed yet",
-    State.COMPLETE: "Stored and verified",
-    State.CANCELLED: "Cancelled",
-    State.EXPIRED: "Not completed",
-}
 
 
 @require_safe
@@ -42,9 +33,11 @@ def upload(request: HttpRequest) -> HttpResponse:
         {
             "page": "upload",
             "person": request.user.uploader_id,
-            "collections": list(open_to(request.user).order_by("title")),
-            "recent": _recent(request),
-            "type_words": media_types.words(),
+            "collections": _choices(request.user),
+            "recent": lists.recent(request.user, _RECENT),
+            "type_words": _type_words(),
+            "titles": _titles(request),
+            "open": lists.open_grants(request.user),
         },
     )
 
@@ -52,19 +45,12 @@ def upload(request: HttpRequest) -> HttpResponse:
 @require_safe
 @never_cache
 @login_required
+@in_turn
 def uploads(request: HttpRequest) -> HttpResponse:
-    """All own uploads, newest first; `?before=<id>` goes back in time."""
-    rows = visible_to(request.user)
-    if before := request.GET.get("before"):
-        rows = rows.filter(id__lt=_grant_id(before))
-    found = list(rows[: _PAGE + 1])
-    older = str(found[_PAGE - 1].id) if len(found) > _PAGE else None
-    context = {
-        "page": "uploads",
-        "rows": _rows(found[:_PAGE]),
-        "older": older,
-        "newest": not before,
-    }
+    """All own uploads; the query says which (lists.py)."""
+    wanted = lists.Wanted.read(request.GET)
+    found = lists.listed({"uploader": request.user}, wanted)
+    context = {**lists.context(request, found, wanted), "page": "uploads", "collections": lists.collections_of(request.user)}
     return render(request, "pages/uploads.html", context)
 
 
@@ -72,8 +58,12 @@ def uploads(request: HttpRequest) -> HttpResponse:
 @never_cache
 @login_required
 def recent(request: HttpRequest) -> HttpResponse:
-    """The list under the upload page, fetched anew by the page when a file is stored."""
-    return render(request, "pages/_uploads.html", {"rows": _recent(request)})
+    """The list under the upload page, fetched anew by the page when a file is stored. The page says whose it is: it may be older than
+    the session.
+    """
+    if request.GET.get("person", request.user.uploader_id) != request.user.uploader_id:
+        raise PermissionDenied
+    return render(request, "pages/_uploads.html", {"rows": lists.recent(request.user, _RECENT)})
 
 
 @require_safe
@@ -93,36 +83,37 @@ def signed_in(request: HttpRequest) -> HttpResponse:
     return render(request, "pages/signed_in.html")
 
 
-def _recent(request: HttpRequest) -> list[dict]:
-    """Without what was given up, such as a file of the wrong type: the page has just said so, and nothing is stored."""
-    told = visible_to(request.user).filter(~Q(state=State.CANCELLED) | Q(stored__isnull=False)).distinct()
-    return _rows(told[:_RECENT])[:_RECENT]
+@require_safe
+@cache_control(public=True, max_age=86400)
+def icon(request: HttpRequest) -> HttpResponse:
+    """For what looks for an icon without reading a page."""
+    return redirect(static("pages/logo.svg"))
 
 
-def _rows(grants: Iterable[Grant]) -> list[dict]:
-    """A row for each file that is stored, newest first, and one for a grant that may still bring some, or brought none."""
-    return [row for grant in grants for row in _rows_of(grant)]
+@require_safe
+def verify(request: HttpRequest) -> HttpResponse:
+    """For anyone who was shown a receipt, without signing in: it is checked in their browser, with the published keys."""
+    context = {
+        "page": "verify",
+        "issuer": settings.RECEIPT_ISSUER,
+        "type_words": _type_words(),
+        "titles": _titles(request),
+    }
+    return render(request, "pages/verify.html", context)
 
 
-def _rows_of(grant: Grant) -> list[dict]:
-    said = shown(grant)
-    common = {"collection_title": grant.collection.title}
-    rows = []
-    if grant.state != State.COMPLETE:
-        text = _STATE_TEXTS[State(said["state"])]
-        rows.append(
-            {**said, **common, "moment": grant.created_at, "state_text": text, "sha256": None, "receipt_path": None}
-        )
-    for upload, each in zip(reversed(grant.stored.all()), reversed(said["uploads"]), strict=True):
-        done = {"state": State.COMPLETE, "state_text": _STATE_TEXTS[State.COMPLETE], "moment": upload.durable_at}
-        # A path, not the API's absolute URL: the page is right wherever the browser found it.
-        path = each["receipt_url"].removeprefix(settings.PUBLIC_URL)
-        rows.append({**each, **common, **done, "id": each["upload_id"], "receipt_path": path})
-    return rows
+def _choices(person: User) -> list[Collection]:
+    """Where this person may upload, each with whether it `has_quotas` for them."""
+    found = list(open_to(person).order_by("title"))
+    for collection in found:
+        collection.has_quotas = bool(quotas.of(person, collection))
+    return found
 
 
-def _grant_id(text: str) -> uuid.UUID:
-    try:
-        return uuid.UUID(text)
-    except ValueError as exc:
-        raise Http404 from exc
+def _type_words() -> dict[str, str]:
+    return {name: _(words) for name, words in media_types.words().items()}
+
+
+def _titles(request: HttpRequest) -> dict[str, str]:
+    """What the collections are called that whoever looks may know of."""
+    return dict(known_to(request.user).values_list("slug", "title")) if request.user.is_authenticated else {}

@@ -25,8 +25,10 @@ from joserfc.jwk import OKPKey
 
 ALGORITHM = "Ed25519"
 TYPE = "upload-receipt+jwt"
+CHECKPOINT = "ledger-checkpoint+jwt"
+CONTINUATION = "ledger-continuation+jwt"
 LEEWAY = 30
-_LONGEST = 8 * 1024
+_LONGEST, _LONGEST_CONTINUATION = 8 * 1024, 128 * 1024  # characters
 
 _UUID7 = re.compile(r"[0-9a-f]{8}-[0-9a-f]{4}-7[0-9a-f]{3}-[89ab][0-9a-f]{3}-[0-9a-f]{12}")
 _SUBJECT = re.compile(r"[A-Za-z0-9_-]{1,64}")
@@ -80,6 +82,7 @@ class KeyFileUnusable(Exception):
 class Receipt:
     """What the services tier states: `size` bytes with this digest are durable."""
 
+    issuer: str
     issued_at: int
     upload_id: str
     grant: str
@@ -94,13 +97,26 @@ class Receipt:
     ledger_head: str
 
 
+@dataclass(frozen=True)
+class Continuation:
+    """What the services tier states after a restore: behind the entry `after`, the statements `known` are of a branch that is gone.
+
+    Each is the number of an entry and its hash.
+    """
+
+    after: tuple[int, str]
+    known: frozenset[tuple[int, str]]
+
+
 class ReceiptVerifier:
-    def __init__(self, keys: list[OKPKey], issuer: str):
+    """`issuer` None takes whoever signs with these keys."""
+
+    def __init__(self, keys: list[OKPKey], issuer: str | None):
         self._keys = {key.thumbprint(): key for key in keys}
         self._issuer = issuer
 
     @classmethod
-    def from_file(cls, path: Path, issuer: str) -> "ReceiptVerifier":
+    def from_file(cls, path: Path, issuer: str | None) -> "ReceiptVerifier":
         """Raises KeyFileUnusable."""
         try:
             entries = json.loads(path.read_text(encoding="utf-8"))["keys"]
@@ -130,24 +146,9 @@ class ReceiptVerifier:
 
     def verify(self, text: str, now: float | None = None) -> Receipt:
         """The statement that `text` carries. Raises a ReceiptError: form, then signature, then claims."""
-        header = _checked_header(text)
-        key = self._keys.get(header["kid"])
-        if key is None:
-            raise ReceiptKeyUnknown
-        try:
-            signed = jws.deserialize_compact(text, key, algorithms=[ALGORITHM])
-        except (JoseError, ValueError) as exc:
-            raise ReceiptSignatureBad from exc
-        return self._checked_claims(_json_object(signed.payload), time.time() if now is None else now)
-
-    def _checked_claims(self, claims: dict, now: float) -> Receipt:
-        if claims.keys() != _CLAIMS.keys() or not all(_CLAIMS[name](value) for name, value in claims.items()):
-            raise ReceiptClaimsBad
-        if claims["iss"] != self._issuer:
-            raise ReceiptWrongIssuer
-        if claims["iat"] > now + LEEWAY:
-            raise ReceiptFromTheFuture
+        claims = self._claims(text, TYPE, _CLAIMS, time.time() if now is None else now)
         return Receipt(
+            issuer=claims["iss"],
             issued_at=claims["iat"],
             upload_id=claims["upload_id"],
             grant=claims["grant"],
@@ -162,10 +163,40 @@ class ReceiptVerifier:
             ledger_head=claims["ledger_head"],
         )
 
+    def checkpoint(self, text: str) -> tuple[int, str]:
+        """Number and hash of the ledger's newest entry, as it was signed. Raises a ReceiptError."""
+        claims = self._claims(text, CHECKPOINT, _CLAIMS_OF_A_CHECKPOINT, time.time())
+        return claims["ledger_seq"], claims["ledger_head"]
 
-def _checked_header(text: str) -> dict:
+    def continuation(self, text: str) -> Continuation:
+        """What was signed after a restore. Raises a ReceiptError."""
+        claims = self._claims(text, CONTINUATION, _CLAIMS_OF_A_CONTINUATION, time.time())
+        known = frozenset((seq, head) for seq, head in claims["known"])
+        return Continuation((claims["after_seq"], claims["after_head"]), known)
+
+    def _claims(self, text: str, as_type: str, expected: dict, now: float) -> dict:
+        header = _checked_header(text, as_type)
+        key = self._keys.get(header["kid"])
+        if key is None:
+            raise ReceiptKeyUnknown
+        try:
+            signed = jws.deserialize_compact(text, key, algorithms=[ALGORITHM])
+        except (JoseError, ValueError) as exc:
+            raise ReceiptSignatureBad from exc
+        claims = _json_object(signed.payload)
+        if claims.keys() != expected.keys() or not all(expected[name](value) for name, value in claims.items()):
+            raise ReceiptClaimsBad
+        if self._issuer not in (None, claims["iss"]):
+            raise ReceiptWrongIssuer
+        if claims["iat"] > now + LEEWAY:
+            raise ReceiptFromTheFuture
+        return claims
+
+
+def _checked_header(text: str, as_type: str) -> dict:
     parts = text.split(".")
-    if len(text) > _LONGEST or len(parts) != 3 or not all(_BASE64URL.fullmatch(part) for part in parts):
+    longest = _LONGEST_CONTINUATION if as_type == CONTINUATION else _LONGEST
+    if len(text) > longest or len(parts) != 3 or not all(_BASE64URL.fullmatch(part) for part in parts):
         raise ReceiptMalformed
     try:
         header = _json_object(urlsafe_b64decode(parts[0] + "=" * (-len(parts[0]) % 4)))
@@ -175,7 +206,7 @@ def _checked_header(text: str) -> dict:
     # believed.
     if not header.keys() <= {"alg", "typ", "kid"}:
         raise ReceiptMalformed
-    if header.get("typ") != TYPE or header.get("alg") != ALGORITHM:
+    if header.get("typ") != as_type or header.get("alg") != ALGORITHM:
         raise ReceiptWrongType
     if not isinstance(header.get("kid"), str):
         raise ReceiptMalformed
@@ -231,6 +262,24 @@ _CLAIMS = {
     "ledger_seq": _natural,
     "ledger_head": _like(_HEX64),
 }
+_CLAIMS_OF_A_CHECKPOINT = {
+    "iss": _CLAIMS["iss"],
+    "iat": _natural,
+    "store": lambda value: isinstance(value, str),
+    "ledger_seq": _natural,
+    "ledger_head": _like(_HEX64),
+}
+_CLAIMS_OF_A_CONTINUATION = {
+    "iss": _CLAIMS["iss"],
+    "iat": _natural,
+    "after_seq": _natural,
+    "after_head": _like(_HEX64),
+    "known": lambda value: isinstance(value, list) and all(_is_an_entry(one) for one in value),
+}
+
+
+def _is_an_entry(value: object) -> bool:
+    return isinstance(value, list) and len(value) == 2 and _natural(value[0]) and _like(_HEX64)(value[1])
 
 
 def _public_key(entry: object) -> OKPKey:

@@ -5,13 +5,14 @@ There is no save and no open: no file byte comes this way (invariant 1).
 
 import datetime
 import uuid
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from web_app.storage.errors import ObjectUnknown, StorageAnswerBad
 from web_app.storage.internal_api import InternalApi, internal_api
 
 _PAGE = 1000
+_SLUGS = 50  # in one question: a request line has room for so many
 
 
 @dataclass(frozen=True)
@@ -78,6 +79,22 @@ class RemoteStorageDriver:
     def add_collection(self, slug: str) -> None:
         """Have a collection's folder made. One that is there already is as good."""
         self._api.ask("PUT", f"collections/{slug}")
+
+    def used(self, person: str | None, collections: Sequence[str] = ()) -> dict[tuple[str, str | None], dict[str, int]]:
+        """The `bytes` and `objects` that are stored and under way: ("person", None) of a person (an uploader id) everywhere,
+        ("collection", slug) of all in a collection, ("person_here", slug) of the person in it.
+        """
+        found = {}
+        for begin in range(0, max(len(collections), 1), _SLUGS):
+            slugs = collections[begin : begin + _SLUGS]
+            answer = self._api.ask("GET", "usage", ({"sub": person} if person else {}) | {"collection": slugs})
+            try:
+                scopes = {(of, slug): used for slug in slugs for of, used in answer["collections"][slug].items()}
+                scopes |= {("person", None): answer["person"]} if person else {}
+                found |= {scope: {unit: int(used[unit]) for unit in ("bytes", "objects")} for scope, used in scopes.items()}
+            except (KeyError, TypeError, ValueError, AttributeError) as exc:
+                raise StorageAnswerBad from exc
+        return found
 
     def delete(self, upload_id: uuid.UUID) -> None:
         """Raises ObjectUnknown."""

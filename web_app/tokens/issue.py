@@ -1,4 +1,4 @@
-"""Signs upload tokens. No Django here."""
+"""Signs tokens for the services tier. No Django here."""
 
 import json
 from pathlib import Path
@@ -8,9 +8,9 @@ from joserfc.errors import JoseError
 from joserfc.jwk import OKPKey
 
 from web_app.tokens.claims import UploadClaims
+from web_app.tokens.names import NamesClaims
 
 ALGORITHM = "Ed25519"
-TYPE = "upload+jwt"
 
 
 class KeyFileUnusable(Exception):
@@ -38,9 +38,9 @@ class TokenSigner:
             raise KeyFileUnusable("it holds no key")
         return cls([_private_key(entry) for entry in entries][-1])
 
-    def sign(self, claims: UploadClaims) -> str:
+    def sign(self, claims: UploadClaims | NamesClaims) -> str:
         """The token, a JWS in compact form."""
-        header = {"alg": ALGORITHM, "typ": TYPE, "kid": self.kid}
+        header = {"alg": ALGORITHM, "typ": claims.TYPE, "kid": self.kid}
         payload = json.dumps(claims.payload(), separators=(",", ":"))
         return jws.serialize_compact(header, payload, self._key, algorithms=[ALGORITHM])
 

@@ -1,5 +1,7 @@
 """tus "Concatenation": one upload out of several, without a second copy where the file system can share the bytes."""
 
+from functools import partial
+
 from services_app.store.current import current_store
 from services_app.store.digest import Sha256
 from services_app.store.errors import StoreUnavailable
@@ -9,46 +11,57 @@ from services_app.uploads.models import Upload
 from services_app.uploads.ownership import writers
 from services_app.uploads.protocols import tus
 from services_app.uploads.states import State
-from services_app.uploads.tidy import tidying
 from services_app.uploads.wire.digests import differing
 
-from . import ends
+from . import buffers, ends
 from .receive import check_whole, commit
 
 
-def create_final(claims: Claims, new: actions.NewUpload, base: str, makes_room: bool = False) -> Upload:
+def create_final(claims: Claims, new: actions.NewUpload, base: str, lengths: set[int] = frozenset()) -> Upload:
     """Put the finished parts that `new.concat` names together, in that order, and commit the result. `base`: see tus.part_ids;
-    `makes_room`: see actions.create.
+    `lengths`: what its sender says of the whole in other words.
 
-    Parts may be used again, and are removed once they expire. Raises RequestMalformed for a part that is unknown, of
-    another token, no part, or not finished, and whatever a commit raises.
+    The parts go with the commit. Before a byte is copied all that can be known is judged: what they are, how much together, whether
+    there is room (ADR 0026). Raises RequestMalformed for a part that is unknown, of another token, no part, or not finished,
+    PartRepeated, InconsistentLength, NothingCame, and whatever policies.may_concatenate and a commit raise.
     """
-    parts = [_part(claims, part_id) for part_id in tus.part_ids(new.concat, base)]
+    ids = tus.part_ids(new.concat, base)
+    known = {part_id: _part(claims, part_id) for part_id in set(ids)}
+    parts = [known[part_id] for part_id in ids]
+    filled = [part.id for part in parts if part.offset]
+    if len(set(filled)) < len(filled):
+        raise errors.PartRepeated
     length = sum(part.offset for part in parts)
-    policies.check_length(claims, length)
-    upload, gave_way = actions.create(claims, new, receiving=True, makes_room=makes_room)
+    if lengths - {length}:
+        raise errors.InconsistentLength
+    if not length and policies.slot_for(claims)[1]:
+        raise errors.NothingCame
+    policies.may_concatenate(claims, length, known)
+    upload, gave_way = actions.create(claims, new, receiving=True, bringing=length)
     store = current_store()
     try:
         for waiting in gave_way:
-            with tidying(waiting):
-                store.discard(waiting)
+            ends.discard_aborted(waiting)
         actions.set_length(upload, length)
-        with writers.writing(upload):
-            store.concatenate([(part.id, part.offset) for part in parts], upload.id)
+        with writers.writing(upload, claims=claims):
+            room = partial(policies.check_room_left, upload)
+            store.concatenate([(part.id, part.offset) for part in parts], upload.id, room)
             with store.stage(upload.id, length) as staged:
                 digest = _digest(parts[0], staged)
-                media_type = check_whole(upload, claims, staged, "", digest.hexdigest())
+                media_type, unpacks = check_whole(upload, claims, staged, "", digest.hexdigest())
                 if others := differing(new.digests, {"sha256": bytes.fromhex(digest.hexdigest())}):
                     raise errors.DigestDiffers(*others)
-            actions.begin_commit(upload, size=length, sha256=digest.hexdigest(), media_type=media_type)
+            facts = {"size": length, "sha256": digest.hexdigest(), "media_type": media_type, "unpacks": unpacks}
+            actions.begin_commit(upload, **facts)
             commit(upload)
     except BaseException as exc:
         told = ends.meet(upload, exc, can_go_on=False)
+        ends.discard_aborted(upload.id)  # by a revocation, while the parts were copied
         if told is exc:
             raise
         raise told from exc
     finally:
-        ends.discard_superseded(upload)
+        ends.discard_ended(upload)
     return upload
 
 
@@ -65,11 +78,11 @@ def _digest(first: Upload, staged) -> Sha256:
         digest, at = Sha256(bytes(first.digest_state or b"")), first.offset
     except ValueError:  # lost, or of another make
         digest, at = Sha256(), 0
-    buffer = memoryview(bytearray(1 << 20))
-    while at < staged.size:
-        count = staged.read(buffer, at)
-        if count == 0:
-            raise StoreUnavailable
-        digest.update(buffer[:count])
-        at += count
+    with buffers.wiped(1 << 20) as buffer:
+        while at < staged.size:
+            count = staged.read(buffer, at)
+            if count == 0:
+                raise StoreUnavailable
+            digest.update(buffer[:count])
+            at += count
     return digest

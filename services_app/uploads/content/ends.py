@@ -1,6 +1,8 @@
 """What each end of a request means for the bytes of its upload, as a table (states.py is the one of the states)."""
 
 import logging
+import uuid
+from collections.abc import Iterable
 from dataclasses import dataclass
 from enum import StrEnum
 
@@ -42,21 +44,36 @@ ENDS = (
     End(errors.DeadlinePassed, Fate.KEPT, Fate.UNCERTAIN),
     End(errors.AppendTooLarge, Fate.KEPT, Fate.UNCERTAIN),
     End(errors.LengthNotReached, Fate.KEPT, Fate.UNCERTAIN),
+    End(errors.GrantedLengthNotReached, Fate.KEPT, Fate.UNCERTAIN),
     # This request was not taken; what came before it is good.
     End(errors.ChecksumDiffers, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.LastBytesDiffer, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.RequestMalformed, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.TooMuchUnfinished, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.TooMuchHere, Fate.CUT_BACK, Fate.UNCERTAIN),
+    End(errors.QuotaExceeded, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.StoreUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),
     End(errors.DatabaseUnavailable, Fate.CUT_BACK, Fate.UNCERTAIN),
     # Every other refusal is about the file itself.
     End(errors.Problem, Fate.GIVEN_UP, Fate.UNCERTAIN),
     # The store.
     End(store_errors.StagedBytesLost, Fate.GIVEN_UP, Fate.UNCERTAIN, errors.UploadGone),
-    End(store_errors.Unstorable, Fate.GIVEN_UP, Fate.GIVEN_UP, errors.Unstorable),  # its name was refused: nothing is visible
+    End(store_errors.Unstorable, Fate.GIVEN_UP, Fate.UNCERTAIN, errors.Unstorable),  # no file may be so large
     End(store_errors.StoreFull, Fate.CUT_BACK, Fate.UNCERTAIN, errors.NoSpace),
     End(store_errors.StoreError, Fate.CUT_BACK, Fate.UNCERTAIN, errors.StoreUnavailable),
     # A fault of our own, or the end of the process.
     End(BaseException, Fate.CUT_BACK, Fate.UNCERTAIN),
+)
+
+
+# Where its first request ends so, nobody was told where the upload is: nobody could go on with it, and others need the space.
+_UNTOLD = (
+    errors.AppendTooLarge,
+    errors.ChecksumDiffers,
+    errors.NoSpace,
+    errors.QuotaExceeded,
+    errors.TooMuchUnfinished,
+    errors.TooMuchHere,
 )
 
 
@@ -66,15 +83,18 @@ def of(fault: BaseException) -> End:
     return next(end for end in ENDS if issubclass(kind, end.fault))
 
 
-def meet(upload: Upload, fault: BaseException, *, received: int = 0, can_go_on: bool = True) -> BaseException:
+def meet(
+    upload: Upload, fault: BaseException, *, received: int = 0, is_new: bool = False, can_go_on: bool = True
+) -> BaseException:
     """Do with the bytes what the table says, and return what to raise: `fault` itself or what is told instead of it.
 
     Whatever fails on the way changes nothing of that. Without `can_go_on` there is no sender who could, so what would wait is
-    given up.
+    given up; so is that of a request which began the upload (`is_new`) where it cannot have learnt where it is.
     """
     end = of(fault)
     # Not only `committing`: where the last transaction failed, the object in memory is a step ahead of the database.
     fate = end.receiving if upload.state == State.RECEIVING else end.committing
+    can_go_on = can_go_on and not (is_new and issubclass(end.told or type(fault), _UNTOLD))
     if not can_go_on and fate in (Fate.KEPT, Fate.CUT_BACK):
         fate = Fate.GIVEN_UP
     told = _told(fault, end, fate)
@@ -111,7 +131,7 @@ def _wait(upload: Upload, code: str) -> None:
 def cut_back(upload: Upload) -> None:
     """Remove from staging what was not promised. Raises StoreError."""
     if upload.offset == 0:
-        current_store().discard(upload.id)
+        discard(upload)
         return
     with current_store().stage(upload.id, upload.offset):
         pass
@@ -120,16 +140,29 @@ def cut_back(upload: Upload) -> None:
 def give_up(upload: Upload, code: str) -> None:
     """Abort an upload and remove its bytes. Raises LeaseLost, StoreError or an error of the database."""
     actions.abort(upload, code)
-    current_store().discard(upload.id)
+    discard(upload)
 
 
-def discard_superseded(upload: Upload) -> None:
-    """Remove the bytes of the one that stood aside for this, if it has ended now. Never raises: `recover` finds what stays."""
-    if upload.supersedes is None:
-        return
-    with tidying(upload.supersedes):
-        if Upload.objects.filter(id=upload.supersedes, state=State.ABORTED).exists():
-            current_store().discard(upload.supersedes)
+def discard(upload: Upload) -> None:
+    """Remove what lies in the store of an upload that has ended without an object, or has none of its bytes. Raises StoreError."""
+    current_store().discard(upload.id, actions.directory_of(upload))
+
+
+def discard_ended(upload: Upload) -> None:
+    """Remove the bytes of those that have ended with this: the one that stood aside for it, and the parts of which it was made.
+    Never raises: `recover` finds what stays.
+    """
+    others = [*([upload.supersedes] if upload.supersedes else []), *actions.parts_of(upload)]
+    with tidying(upload.id):
+        for ended in _aborted(id__in=others, grant_id=upload.grant_id):
+            discard(ended)
+
+
+def discard_aborted(upload_id: uuid.UUID) -> None:
+    """Remove the bytes of an upload that somebody else aborted. Never raises: `recover` finds what stays."""
+    with tidying(upload_id):
+        for ended in _aborted(id=upload_id):
+            discard(ended)
 
 
 def _release(upload: Upload, code: str) -> None:
@@ -137,7 +170,13 @@ def _release(upload: Upload, code: str) -> None:
 
 
 def _leave(upload: Upload, code: str) -> None:
-    pass
+    """Unless it was given up meanwhile, before this request had made its file."""
+    for ended in _aborted(id=upload.id):
+        discard(ended)
+
+
+def _aborted(**which) -> Iterable[Upload]:
+    return Upload.objects.select_related("grant").filter(state=State.ABORTED, **which)
 
 
 _BRING_ABOUT = {

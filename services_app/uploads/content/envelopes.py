@@ -16,10 +16,13 @@ _PART = re.compile(
 # S3, "aws-chunked".
 _SIGNED_CHUNK = re.compile(rb"[0-9a-f]{1,8};chunk-signature=[0-9a-f]{64}\r\n", re.IGNORECASE)
 
+# RFC 2397: what browsers make of a file that is asked for as a URL.
+_DATA_URL = re.compile(rb"data:[^,;\s]{0,127}(?:;[^,;\s]{0,127}){0,8};base64,", re.IGNORECASE)
+
 
 def check(head: bytes) -> None:
     """Of the first bytes of a file. Raises EnvelopeRefused or CodingRefused."""
     if _PART.match(head):
         raise EnvelopeRefused
-    if _SIGNED_CHUNK.match(head):
+    if _SIGNED_CHUNK.match(head) or _DATA_URL.match(head):
         raise CodingRefused

@@ -4,14 +4,16 @@ Ordinarily it comes from the saved state and costs nothing. Where that is lost o
 by a thread of its own while the next bytes come in, which the digest takes up behind it, from the file as well.
 """
 
+import contextlib
 import logging
-import mmap
 import threading
 
 from services_app.store.digest import Digest, Sha256
 from services_app.store.errors import StoreUnavailable
 from services_app.store.staged import StagedFile
 from services_app.uploads.models import Upload
+
+from . import buffers
 
 log = logging.getLogger("sluice.uploads")
 
@@ -35,7 +37,8 @@ class FollowingDigest:
     def __init__(self, staged: StagedFile, kind: type[Digest] = Sha256):
         self._staged, self._digest, self._read = staged, kind(), 0
         self._lock = threading.Lock()
-        threading.Thread(target=self._follow, args=(staged.size,), name="sluice-prefix", daemon=True).start()
+        with contextlib.suppress(RuntimeError):  # no more threads: whoever asks for the digest reads all of it
+            threading.Thread(target=self._follow, args=(staged.size,), name="sluice-prefix", daemon=True).start()
 
     def update(self, data: memoryview) -> None:
         """The bytes are read back from the file instead, once it is their turn."""
@@ -64,8 +67,7 @@ class FollowingDigest:
         self._read_up_to(self._staged.size)
 
     def _read_up_to(self, size: int) -> None:
-        buffer = memoryview(mmap.mmap(-1, 1 << 20))
-        with self._lock:
+        with self._lock, buffers.wiped(1 << 20) as buffer:
             while self._read < size:
                 count = self._staged.read(buffer[: size - self._read], self._read)
                 if count == 0:

@@ -29,6 +29,7 @@ from services_app.uploads.states import State
 
 LEASE = timedelta(seconds=15)
 RENEW_EVERY = 5.0  # seconds
+CLOCK_MENDED = 12 * 3600.0  # seconds of a boot: by then somebody, or NTP, has set its clock right
 
 FIELDS = ("state", "owner", "lease_until", "lease_boot", "lease_uptime")  # what is_abandoned looks at
 
@@ -48,9 +49,9 @@ def owner() -> str:
     return _name(os.getpid())
 
 
-def held() -> dict:
+def held(lease: timedelta = LEASE) -> dict:
     """The fields of a lease that begins now, or is renewed."""
-    return {"lease_until": now() + LEASE, "lease_boot": boot(), "lease_uptime": uptime() + LEASE.total_seconds()}
+    return {"lease_until": now() + lease, "lease_boot": boot(), "lease_uptime": uptime() + lease.total_seconds()}
 
 
 def let_go() -> dict:
@@ -79,13 +80,16 @@ def uptime() -> float:
 
 def is_abandoned(upload: Upload, at: datetime | None = None) -> bool:
     """Whether no request holds this running upload any more. `at`: now(), for who asks about many."""
-    if is_gone(upload.owner):
-        return True
-    if upload.lease_boot == boot():
-        return _is_over(upload.lease_uptime, uptime(), LEASE.total_seconds())
-    if upload.lease_boot and one_host():
+    return is_gone(upload.owner) or ran_out(upload, at=at)
+
+
+def ran_out(held, lease: timedelta = LEASE, at: datetime | None = None) -> bool:
+    """Whether a lease of that length, whose fields `held` has, is over, whatever became of its owner."""
+    if held.lease_boot == boot():
+        return _is_over(held.lease_uptime, uptime(), lease.total_seconds())
+    if held.lease_boot and one_host():
         return True  # an earlier boot of this host
-    return _is_over(upload.lease_until, at or now(), LEASE)
+    return _is_over(held.lease_until, at or now(), lease)
 
 
 def _is_over(end, at, lease) -> bool:
@@ -96,28 +100,37 @@ def _is_over(end, at, lease) -> bool:
 def has_expired(upload: Upload, at: datetime | None = None) -> bool:
     """Whether it waited longer for its sender than it may.
 
-    On this boot the machine must have run that long as well: a clock that is set forward destroys nothing.
+    On this boot the machine must have run that long as well: a clock that is set forward destroys nothing. For what another boot
+    let go, a machine that has just started does not believe its clock yet.
     """
     if upload.state != State.WAITING or upload.expires_at > (at or now()):
         return False
-    return upload.lease_boot != boot() or uptime() - upload.lease_uptime >= settings.UPLOAD_EXPIRY
+    if upload.lease_boot == boot():
+        return uptime() - upload.lease_uptime >= settings.UPLOAD_EXPIRY
+    return uptime() >= min(settings.UPLOAD_EXPIRY, CLOCK_MENDED)
 
 
-def count_receiving(besides: UUID | None = None) -> int:
-    """Uploads that are being received now, on every host; not counted: those of a process that crashed, and `besides`."""
-    receiving = list(Upload.objects.filter(state=State.RECEIVING).exclude(id=besides).only(*FIELDS))
+def count_receiving(sub: str = "", besides: UUID | None = None) -> tuple[int, int]:
+    """Uploads that are being received now, on every host: those of this person, and those of all others. Not counted are those of a
+    process that crashed, and `besides`.
+    """
+    receiving = Upload.objects.filter(state=State.RECEIVING).exclude(id=besides)
+    receiving = list(receiving.select_related("grant").only("grant__sub", *FIELDS))
     at = now() if receiving else None
-    return sum(not is_abandoned(upload, at) for upload in receiving)
+    holders = [upload.grant.sub for upload in receiving if not is_abandoned(upload, at)]
+    own = holders.count(sub)
+    return own, len(holders) - own
 
 
 def is_gone(name: str) -> bool:
-    """Whether an owner was a process of this boot and PID namespace that has ended."""
+    """Whether an owner was a process of this boot and PID namespace that has ended; while nobody can tell, its lease decides."""
     process = _parsed(name)
-    return (
-        process is not None
-        and (process.boot, process.namespace) == (boot(), _namespace())
-        and process.started != _started(int(process.pid))
-    )
+    if process is None or (process.boot, process.namespace) != (boot(), _namespace()):
+        return False
+    try:
+        return process.started != _started(int(process.pid))
+    except OSError:
+        return False
 
 
 def may_wake_up(name: str) -> bool:

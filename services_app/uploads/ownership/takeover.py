@@ -12,44 +12,76 @@ counts (`retrievals`), nginx's question (authorize.py) reads the count before an
 comes with an older count is too late.
 """
 
+import contextlib
+import threading
 import time
 import uuid
+from collections import Counter
+from collections.abc import Callable, Iterator
 
 from django.db import transaction
 from django.db.models import F
 
-from services_app.uploads import errors, recover
+from services_app.metrics import counted
+from services_app.uploads import actions, errors, recover
 from services_app.uploads.models import Upload
 from services_app.uploads.states import State
 
 from . import leases, writers
 
+CONTENDERS = 2  # requests of one process that may wait for one upload; of a person on a bad line there is one
 PATIENCE = 0.9  # seconds until the older request must have let go
 _LOOK_EVERY = 0.02
 
+_lock, _waiting = threading.Lock(), Counter()
 
-def seize(upload: Upload, retrievals: int | None = None) -> Upload:
+
+def seize(upload: Upload, retrievals: int | None = None, room: Callable[[Upload], int] | None = None) -> Upload:
     """Become the one writer of an upload, of which `upload` is what was just read; return it in state `receiving`.
 
-    `retrievals`: how many there were when this request arrived, if that is known. Raises UploadInProgress (the older
-    request does not let go, or a newer one came), the Problem of an upload that has ended, UploadUnknown, or StoreUnavailable.
+    `retrievals`: how many there were when this request arrived, if that is known. `room` as in actions.take_up. Raises
+    UploadInProgress (the older request does not let go, a newer one came, or CONTENDERS wait already), the Problem of an upload
+    that has ended, UploadUnknown, StoreUnavailable, or whatever `room` raises.
     """
     _check_order(upload, retrievals)
     _check_place(upload)
     # Mostly nobody else is about: one statement, and what was read is true still. Every writer leaves another generation.
     seen = {"contender": upload.contender, "generation": upload.generation}
-    if upload.state == State.WAITING and _take(upload, upload.contender + 1, seen):
+    if upload.state == State.WAITING and actions.take_up(upload, upload.contender + 1, room, **seen):
         return upload
-    mine = _raise_hand(upload.id)
-    deadline = time.monotonic() + PATIENCE
+    with _in_line(upload.id):
+        return _wait_for(upload.id, retrievals, room)
+
+
+@contextlib.contextmanager
+def _in_line(upload_id: uuid.UUID) -> Iterator[None]:
+    """Raises UploadInProgress. A crowd that takes one upload from each other would hold threads, and write to the database, without end."""
+    with _lock:
+        if _waiting[upload_id] >= CONTENDERS:
+            raise errors.UploadInProgress
+        _waiting[upload_id] += 1
+    try:
+        yield
+    finally:
+        with _lock:
+            _waiting[upload_id] -= 1
+            if not _waiting[upload_id]:
+                del _waiting[upload_id]
+
+
+def _wait_for(upload_id: uuid.UUID, retrievals: int | None, room: Callable[[Upload], int] | None) -> Upload:
+    mine = _raise_hand(upload_id)
+    deadline, was_running = time.monotonic() + PATIENCE, False
     while True:
-        upload = _look(upload.id)
+        upload = _look(upload_id)
         if upload.contender != mine:
             raise errors.UploadInProgress
         _check_order(upload, retrievals)
         _check_place(upload)
-        if upload.state == State.WAITING and _take(upload, mine, {"contender": mine, "generation": upload.generation}):
+        if upload.state == State.WAITING and actions.take_up(upload, mine, room, contender=mine, generation=upload.generation):
+            counted.takeovers.inc(was_running)
             return upload
+        was_running |= upload.state == State.RECEIVING
         _make_it_let_go(upload)
         if time.monotonic() > deadline:
             raise errors.UploadInProgress
@@ -72,23 +104,6 @@ def interrupt(upload_id: uuid.UUID) -> Upload:
         time.sleep(_LOOK_EVERY)
         upload = _look(upload_id)
     return upload
-
-
-def _take(upload: Upload, number: int, seen: dict[str, int]) -> bool:
-    """Begin to receive an upload that waits, if it is still as it was seen; in the database and in `upload`."""
-    ours = {
-        "state": State.RECEIVING,
-        "contender": number,
-        "generation": number,
-        "owner": leases.owner(),
-        **leases.held(),
-    }
-    seen = {**seen, "retrievals": upload.retrievals, "slot": upload.slot}
-    if not Upload.objects.filter(id=upload.id, state=State.WAITING, **seen).update(**ours):
-        return False
-    for name, value in ours.items():
-        setattr(upload, name, value)
-    return True
 
 
 def _check_order(upload: Upload, retrievals: int | None) -> None:

@@ -82,6 +82,7 @@ def append(meta: dict, asked: digests.Asked, *, creating: bool = False) -> Appen
         whole=asked.of_whole,
         creating=creating,
         excess_problem=errors.LengthExceeded,
+        limit_problem=errors.TooLarge if creating else errors.AppendTooLarge,  # under an older token it may have been allowed
     )
 
 
@@ -119,7 +120,7 @@ def limits(max_size: int, until: datetime | None = None) -> str:
 def is_of_the_target(problem: errors.Problem) -> bool:
     """Section "Completeness": whether a refusal comes from what the bytes are, so that the upload is over (`?1`)."""
     of_bytes = errors.TypeRefused | errors.EnvelopeRefused | errors.CodingRefused | errors.DigestDiffers | errors.LengthDiffers
-    of_bytes |= errors.Unstorable
+    of_bytes |= errors.Unstorable | errors.FolderRefused
     return isinstance(problem, of_bytes) and not isinstance(problem, errors.LastBytesDiffer)
 
 

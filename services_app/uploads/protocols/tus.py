@@ -10,7 +10,7 @@ from datetime import datetime
 from email.utils import format_datetime
 from urllib.parse import urljoin, urlsplit
 
-from services_app.uploads import errors
+from services_app.uploads import bounds, errors
 from services_app.uploads.actions import NewUpload
 from services_app.uploads.content.receive import Append
 from services_app.uploads.models import Protocol, Upload
@@ -24,7 +24,10 @@ BODY_TYPE = "application/offset+octet-stream"
 _DIGITS = re.compile(r"[0-9]+", re.ASCII)
 _BEYOND = 1 << 63  # what no file reaches and no column of the database takes
 _PAIR = re.compile(r"(?P<key>[\x21-\x2b\x2d-\x7e]+)(?: (?P<value>[A-Za-z0-9+/]*={0,2}))?")
-_UPLOAD_PATH = re.compile(r"/u(?:/[A-Za-z0-9._~+=-]+)?/(?P<id>[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12})")
+_ID = r"[0-9a-f]{8}(?:-[0-9a-f]{4}){3}-[0-9a-f]{12}"
+_BEFORE_ID = re.compile(rf"(?<![^/ ;])(?!u/|\.{{1,2}}/)[^/ ;]+/(?={_ID}(?: |$))")  # where a URL of an upload holds its token
+_MARK = "~/"  # where it was
+_UPLOAD_PATH = re.compile(r"/u(?:/[A-Za-z0-9._~+=-]+)?/" + f"(?P<id>{_ID})")
 
 
 def is_spoken(meta: dict) -> bool:
@@ -66,19 +69,21 @@ def number(value: str) -> int:
 
 
 def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
-    """Sections "Creation" and "Concatenation". Raises RequestMalformed."""
+    """Sections "Creation" and "Concatenation". Raises RequestMalformed or MetadataTooLarge."""
     concat = meta.get("HTTP_UPLOAD_CONCAT", "")
     final = concat.startswith("final;")
     if concat and concat != "partial" and not final:
         raise errors.RequestMalformed
     metadata = meta.get("HTTP_UPLOAD_METADATA", "")
+    if len(metadata) > bounds.METADATA:
+        raise errors.MetadataTooLarge
     return NewUpload(
         protocol=Protocol.TUS,
         length=_announced_length(meta, final=final),
         name=names.from_metadata(_metadata(metadata).get("filename", b"")),
         digests=asked.of_whole,
         metadata=metadata,
-        concat=concat,
+        concat=without_token(concat),
     )
 
 
@@ -96,6 +101,7 @@ def asked(meta: dict) -> digests.Asked:
 def append(asked: digests.Asked, *, creating: bool = False) -> Append:
     """Sections "PATCH" and "Checksum"."""
     return Append(
+        by_length=True,
         checksums=asked.of_body,
         whole=asked.of_whole,
         creating=creating,
@@ -144,8 +150,19 @@ def _part_id(url: str, base: str) -> uuid.UUID:
     return uuid.UUID(match["id"])
 
 
-def state_headers(upload: Upload, until: datetime | None) -> dict[str, str]:
-    """What HEAD says."""
+def without_token(concat: str) -> str:
+    """An Upload-Concat to keep: URLs hold the token, and nothing that opens anything is kept."""
+    return _BEFORE_ID.sub(_MARK, concat)
+
+
+def _as_sent(concat: str, base: str) -> str:
+    """The same for who asks under `base`, with the token that is there, if any."""
+    token = base.rpartition("/u/")[2] if "/u/" in base else ""
+    return concat.replace(_MARK, f"{token}/" if token else "")
+
+
+def state_headers(upload: Upload, until: datetime | None, base: str) -> dict[str, str]:
+    """What HEAD says, to who spells the URL below which uploads live as `base`."""
     fields = {"Upload-Offset": str(upload.offset), **expires(until)}
     if upload.length is None:
         fields["Upload-Defer-Length"] = "1"
@@ -154,7 +171,7 @@ def state_headers(upload: Upload, until: datetime | None) -> dict[str, str]:
     if upload.metadata:
         fields["Upload-Metadata"] = upload.metadata
     if upload.concat:
-        fields["Upload-Concat"] = upload.concat
+        fields["Upload-Concat"] = _as_sent(upload.concat, base)
     return fields
 
 

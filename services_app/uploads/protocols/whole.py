@@ -12,11 +12,12 @@ from services_app.uploads.wire import digests, itself, names
 from . import ietf
 
 
-def new_upload(meta: dict, asked: digests.Asked) -> NewUpload:
-    """Raises LengthRequired, PartialBody or RequestMalformed."""
+def new_upload(meta: dict, asked: digests.Asked, length: int | None = None) -> NewUpload:
+    """`length`: what the token says, which counts where its sender does not. Raises LengthRequired, PartialBody or RequestMalformed."""
+    said = itself.whole_length(meta)
     return NewUpload(
         protocol=Protocol.WHOLE,
-        length=itself.whole_length(meta),
+        length=length if said is None else said,
         name=names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")),
         digests=asked.of_whole,
     )
@@ -32,9 +33,18 @@ def asked_of_check(put: dict) -> digests.Asked:
     return ietf.asked(put) if ietf.is_spoken(put) else asked(put)
 
 
-def append(asked: digests.Asked) -> Append:
+def append(meta: dict, asked: digests.Asked) -> Append:
+    """What it is held to is the sender's word, or else the token's."""
+    of_sender = errors.LengthNotReached, errors.LengthExceeded
+    of_token = errors.GrantedLengthNotReached, errors.LengthDiffers
+    short, excess = of_token if itself.whole_length(meta) is None else of_sender
     return Append(
-        final=True, checksums=asked.of_body, whole=asked.of_whole, creating=True, excess_problem=errors.LengthExceeded
+        final=True,
+        checksums=asked.of_body,
+        whole=asked.of_whole,
+        creating=True,
+        short_problem=short,
+        excess_problem=excess,
     )
 
 
@@ -45,7 +55,13 @@ def rest(meta: dict, upload: Upload) -> Append:
     if names.from_disposition(meta.get("HTTP_CONTENT_DISPOSITION", "")) not in (FALLBACK_NAME, upload.safe_name):
         raise errors.PartialBody
     asked = digests.asked(meta, digests.Brings.REST, sha512=bool(upload.expected_sha512))
-    return Append(final=True, checksums=asked.of_body, whole=asked.of_whole, excess_problem=errors.AppendTooLarge)
+    return Append(
+        final=True,
+        by_length=True,
+        checksums=asked.of_body,
+        whole=asked.of_whole,
+        excess_problem=errors.AppendTooLarge,
+    )
 
 
 def learnt_length(meta: dict, upload: Upload) -> int:

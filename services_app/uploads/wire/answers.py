@@ -10,7 +10,10 @@ its client still sends, and the next request on that connection would be lost.
 
 import contextlib
 import json
+import threading
 import time
+from collections import Counter
+from collections.abc import Iterator
 from functools import partial
 from http import HTTPStatus
 
@@ -28,6 +31,10 @@ _SHORTLY = 0.1  # seconds
 _AT_ONCE = Pace(idle_timeout=_SHORTLY, min_rate=0, window=_SHORTLY, deadline=_SHORTLY)
 _SETTLE = 0.1  # seconds before the first read
 _DRAIN_FOR = 5.0  # seconds of reading at most
+# So many threads may read that long at once, and so many for one person. Beyond that the answer has to get through in less: who is
+# refused without end must not hold the threads that others need (ADR 0026).
+_PATIENT, _PATIENT_WITH_ONE = 16, 8
+_DRAIN_BRIEFLY = 0.2  # seconds
 
 # nginx/maps/upload-route.conf (1) says the same of its own refusals.
 _GIVEN_UP_UPON = (HTTPStatus.REQUEST_TIMEOUT, HTTPStatus.TOO_MANY_REQUESTS)
@@ -37,9 +44,9 @@ _COME_BACK = 5  # seconds
 class DrainingResponse(HttpResponse):
     """A response after which the rest of the request's body is read and dropped."""
 
-    def __init__(self, *args, environ: dict, **kwargs):
+    def __init__(self, *args, environ: dict, person: str = "", **kwargs):
         super().__init__(*args, **kwargs)
-        self._socket = environ.get("gunicorn.socket")
+        self._socket, self._person = environ.get("gunicorn.socket"), person
 
     def close(self):
         """Called by the WSGI server once the answer is on the wire."""
@@ -52,12 +59,35 @@ class DrainingResponse(HttpResponse):
         if self._socket is None:
             return
         time.sleep(_SETTLE)
-        scratch, deadline = bytearray(1 << 16), time.monotonic() + _DRAIN_FOR
-        with contextlib.suppress(OSError):
+        with _draining.one(self._person) as seconds, contextlib.suppress(OSError):
+            scratch, deadline = bytearray(1 << 16), time.monotonic() + seconds
             while (left := deadline - time.monotonic()) > 0:
                 self._socket.settimeout(left)
                 if not self._socket.recv_into(scratch):
                     return
+
+
+class _Draining:
+    """Who is read out at this moment."""
+
+    def __init__(self):
+        self._lock, self._persons = threading.Lock(), Counter()
+
+    @contextlib.contextmanager
+    def one(self, person: str) -> Iterator[float]:
+        """One more, for so many seconds at most."""
+        with self._lock:
+            is_patient = self._persons.total() < _PATIENT and self._persons[person] < _PATIENT_WITH_ONE
+            self._persons[person] += 1
+        try:
+            yield _DRAIN_FOR if is_patient else _DRAIN_BRIEFLY
+        finally:
+            with self._lock:
+                self._persons[person] -= 1
+                self._persons += Counter()  # drops what is zero
+
+
+_draining = _Draining()
 
 
 def problem_response(problem: Problem, request) -> HttpResponse:
@@ -66,7 +96,7 @@ def problem_response(problem: Problem, request) -> HttpResponse:
     if _would_end_a_tus_client(problem, request):
         status, retry_after = HTTPStatus.LOCKED, retry_after or _COME_BACK
     content = json.dumps({**problem.document(), "status": int(status)}).encode()
-    kind = HttpResponse if _is_read_out(request) else partial(DrainingResponse, environ=request.META)
+    kind = HttpResponse if _is_read_out(request) else partial(DrainingResponse, environ=request.META, person=request.person)
     response = kind(content, status=status, content_type="application/problem+json", reason=problem.reason)
     if retry_after is not None:
         response["Retry-After"] = str(retry_after)

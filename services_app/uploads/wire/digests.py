@@ -44,6 +44,7 @@ _RFC_9530 = {"sha-256": "sha256", "sha-512": "sha512", "sha": "sha1", "md5": "md
 _OF_WHOLE = {"sha-256": "sha256", "sha-512": "sha512"}
 _RFC_3230 = {**_RFC_9530, **{f"id-{name}": ours for name, ours in _RFC_9530.items()}}
 _TUS = {"sha1": "sha1", "sha256": "sha256", "sha512": "sha512", "md5": "md5"}
+_HEX_LENGTHS = {32: "md5", 40: "sha", 64: "sha-256", 128: "sha-512"}
 _OWNCLOUD = {"sha1": "sha1", "sha256": "sha256", "md5": "md5", "adler32": "adler32"}
 
 
@@ -103,7 +104,13 @@ def _tag(value: str) -> bytes:
 
 
 def _hex_or_base64(value: str) -> bytes:
-    return _hex(value) if re.fullmatch("[0-9A-Fa-f]{64}", value) else _base64(value)
+    """Hex is as long as that of a digest here, and base64 of none of them is."""
+    return _hex(value) if re.fullmatch("[0-9A-Fa-f]+", value) and len(value) in _HEX_LENGTHS else _base64(value)
+
+
+def _by_length(value: str) -> Iterable[tuple[str, str]]:
+    """The digest by itself; its length in hex names the algorithm."""
+    yield _HEX_LENGTHS.get(len(value), f"{4 * len(value)} bits"), value
 
 
 @dataclass(frozen=True, slots=True)
@@ -117,6 +124,17 @@ class Field:
     algorithms: dict[str, str | None]
     not_asked: str = ""  # a value that says: compare nothing
     elsewhere: str = "(?!)"  # values that say: the digest comes in the body or behind it, where it is lost
+
+
+def _signed(name: str) -> Field:
+    """What S3's signatures are made over, and those of clouds that sign alike."""
+    alike = {"not_asked": "UNSIGNED-PAYLOAD", "elsewhere": "STREAMING-.*"}
+    return Field(name, Over.CONTENT, _alone, _hex, {"sha-256": "sha256"}, **alike)
+
+
+def _unknown(name: str, algorithm: str) -> Field:
+    """One that cannot be compared here."""
+    return Field(name, Over.CONTENT, _alone, _hex, {algorithm: None})
 
 
 TABLE = (
@@ -135,33 +153,60 @@ TABLE = (
     Field("X-Amz-Checksum-Md5", Over.CONTENT, _alone, _base64, {"md5": "md5"}),
     Field("X-Amz-Checksum-Sha1", Over.CONTENT, _alone, _base64, {"sha": "sha1"}),
     Field("X-Amz-Checksum-Crc32", Over.CONTENT, _alone, _base64, {"crc32": "crc32"}),
-    Field("X-Amz-Checksum-Crc32c", Over.CONTENT, _alone, _base64, {"crc32c": None}),
-    Field("X-Amz-Checksum-Crc64nvme", Over.CONTENT, _alone, _base64, {"crc64nvme": None}),
-    Field("X-Amz-Checksum-Xxhash64", Over.CONTENT, _alone, _base64, {"xxhash64": None}),
-    Field("X-Amz-Checksum-Xxhash3", Over.CONTENT, _alone, _base64, {"xxhash3": None}),
-    Field("X-Amz-Checksum-Xxhash128", Over.CONTENT, _alone, _base64, {"xxhash128": None}),
-    Field("X-Amz-Sha256-Tree-Hash", Over.CONTENT, _alone, _hex, {"sha256-tree": None}),
-    Field(
-        "X-Amz-Content-Sha256", Over.CONTENT, _alone, _hex, {"sha-256": "sha256"},
-        not_asked="UNSIGNED-PAYLOAD", elsewhere="STREAMING-.*",
-    ),
+    _unknown("X-Amz-Checksum-Crc32c", "crc32c"),
+    _unknown("X-Amz-Checksum-Crc64nvme", "crc64nvme"),
+    _unknown("X-Amz-Checksum-Xxhash64", "xxhash64"),
+    _unknown("X-Amz-Checksum-Xxhash3", "xxhash3"),
+    _unknown("X-Amz-Checksum-Xxhash128", "xxhash128"),
+    _unknown("X-Amz-Sha256-Tree-Hash", "sha256-tree"),
+    _signed("X-Amz-Content-Sha256"),
+    # Clouds with a dialect of it: Google, Baidu, Alibaba, Tencent, Huawei, Volcengine, Kingsoft, NetEase, Oracle
+    _signed("X-Goog-Content-Sha256"),
+    _signed("X-Bce-Content-Sha256"),
+    _unknown("X-Bce-Content-Crc32", "crc32"),
+    _unknown("X-Bce-Content-Crc32c", "crc32c"),
+    _signed("X-Oss-Content-Sha256"),
+    _unknown("X-Oss-Hash-Crc64ecma", "crc64ecma"),
+    Field("X-Cos-Content-Sha1", Over.CONTENT, _alone, _hex, {"sha": "sha1"}),
+    _unknown("X-Cos-Hash-Crc64ecma", "crc64ecma"),
+    Field("X-Obs-Content-Sha256", Over.CONTENT, _alone, _hex_or_base64, {"sha-256": "sha256"}),
+    _unknown("X-Obs-Hash-Crc64ecma", "crc64ecma"),
+    _signed("X-Tos-Content-Sha256"),
+    _unknown("X-Tos-Hash-Crc64ecma", "crc64ecma"),
+    _unknown("X-Kss-Checksum-Crc64ecma", "crc64ecma"),
+    Field("X-Nos-Object-Md5", Over.CONTENT, _alone, _hex_or_base64, {"md5": "md5"}),
+    Field("Opc-Content-Sha256", Over.CONTENT, _alone, _base64, {"sha-256": "sha256"}),
+    _unknown("Opc-Content-Sha384", "sha-384"),
+    _unknown("Opc-Content-Crc32c", "crc32c"),
     # Google Cloud Storage, Azure, OpenStack Swift, Backblaze
     Field("X-Goog-Hash", Over.FILE, _pairs, _base64, {"md5": "md5"}),
     Field("X-Ms-Blob-Content-Md5", Over.FILE, _alone, _base64, {"md5": "md5"}),
     Field("X-Ms-Content-Md5", Over.FILE, _alone, _base64, {"md5": "md5"}),
-    Field("X-Ms-Content-Crc64", Over.CONTENT, _alone, _base64, {"crc64": None}),
+    _unknown("X-Ms-Content-Crc64", "crc64"),
     Field("ETag", Over.CONTENT, _alone, _tag, {"md5": "md5"}),
     Field(
         "X-Bz-Content-Sha1", Over.CONTENT, _alone, _hex, {"sha": "sha1"},
         not_asked="do_not_verify", elsewhere="hex_digits_at_end",
     ),
-    # ownCloud and Nextcloud; Artifactory; Oracle and others
+    # ownCloud and Nextcloud; Artifactory (X-Checksum*); Oracle and others
     Field("OC-Checksum", Over.FILE, _colons, _hex, _OWNCLOUD),
     Field("X-Checksum-Sha256", Over.FILE, _alone, _hex, {"sha-256": "sha256"}),
     Field("X-Checksum-Sha512", Over.FILE, _alone, _hex, {"sha-512": "sha512"}),
     Field("X-Checksum-Sha1", Over.FILE, _alone, _hex, {"sha": "sha1"}),
     Field("X-Checksum-Md5", Over.FILE, _alone, _hex, {"md5": "md5"}),
+    Field("X-Checksum", Over.FILE, _by_length, _hex, {name: _RFC_9530[name] for name in _HEX_LENGTHS.values()}),
     Field("X-Content-Sha256", Over.CONTENT, _alone, _hex_or_base64, {"sha-256": "sha256"}),
+    Field("X-Content-Sha512", Over.CONTENT, _alone, _hex_or_base64, {"sha-512": "sha512"}),
+    Field("X-Content-Sha1", Over.CONTENT, _alone, _hex_or_base64, {"sha": "sha1"}),
+    Field("X-Content-Md5", Over.CONTENT, _alone, _hex_or_base64, {"md5": "md5"}),
+    Field("Content-Sha256", Over.CONTENT, _alone, _hex_or_base64, {"sha-256": "sha256"}),
+    # Yandex Disk (WebDAV), Nostr's Blossom, Bunny, Edgio; Atmos and Akamai name theirs with other things in one value
+    Field("Sha256", Over.FILE, _alone, _hex, {"sha-256": "sha256"}),
+    Field("X-Sha-256", Over.FILE, _alone, _hex, {"sha-256": "sha256"}),
+    Field("Checksum", Over.FILE, _alone, _hex, {"sha-256": "sha256"}),
+    Field("X-Agile-Checksum", Over.FILE, _alone, _hex, {"sha-256": "sha256"}),
+    _unknown("X-Emc-Wschecksum", "wschecksum"),
+    _unknown("X-Akamai-Acs-Action", "acs-action"),
 )  # fmt: skip
 
 # These announce a digest behind the body, where it is lost: nginx drops trailers.

@@ -8,7 +8,13 @@ each. One part is welcome: the rest of a file, by `PUT` with Content-Range, as `
 import re
 from dataclasses import dataclass
 
-from services_app.uploads.errors import CodingRefused, EnvelopeRefused, InconsistentLength, PartialBody
+from services_app.uploads.errors import (
+    CodingRefused,
+    EnvelopeRefused,
+    InconsistentLength,
+    PartialBody,
+    PreconditionFailed,
+)
 from services_app.uploads.protocols import ietf, tus
 
 from . import headers
@@ -21,7 +27,8 @@ _WRAPPING_FAMILIES = ("multipart", "message")
 _FORM_TYPE = "application/x-www-form-urlencoded"
 _WRAPPING_TYPES = ("application/http", _FORM_TYPE)
 # What changes a file or adds to one, where a whole one is meant.
-_PART_TYPES = (tus.BODY_TYPE, ietf.BODY_TYPE, "application/x-sabredav-partialupdate")
+_PART_TYPES = (tus.BODY_TYPE, ietf.BODY_TYPE)
+_CHANGE_TYPE = "application/x-sabredav-partialupdate"
 _PATCH_TYPE = re.compile(r"application/(?:[a-z0-9.]+-)*patch(?:\+[a-z]+)?")
 
 
@@ -37,7 +44,7 @@ def check(method: str, meta: dict) -> Rest | None:
     """The Rest that this body is, or None for what it should be otherwise: the whole file, the first bytes of one, or what one
     of the protocols appends.
 
-    Raises EnvelopeRefused, CodingRefused, PartialBody or InconsistentLength, LengthRequired or RequestMalformed.
+    Raises EnvelopeRefused, CodingRefused, PreconditionFailed, PartialBody or InconsistentLength, LengthRequired or RequestMalformed.
     """
     types = _types(meta)
     if any(_is_wrapping(kind, meta) for kind in types):
@@ -47,7 +54,9 @@ def check(method: str, meta: dict) -> Rest | None:
     others = meta.get("HTTP_X_UPLOAD_BODY", "")
     if codings - {"", "identity"} or others == "coded":
         raise CodingRefused
-    if others or (method != "PATCH" and "HTTP_UPLOAD_OFFSET" in meta and ietf.number(meta, "HTTP_UPLOAD_OFFSET") != 0):
+    if others == "unmatched":
+        raise PreconditionFailed
+    if others or _is_segment(meta) or (method != "PATCH" and "HTTP_UPLOAD_OFFSET" in meta and ietf.number(meta, "HTTP_UPLOAD_OFFSET") != 0):
         raise PartialBody
     complete = ietf.completeness(meta)
     if method == "PUT" and (complete is None or "HTTP_TUS_RESUMABLE" in meta):
@@ -79,9 +88,9 @@ def of_put(meta: dict) -> dict:
 def whole_length(meta: dict) -> int | None:
     """Bytes of the whole file that a plain PUT brings or ends, None where nothing tells.
 
-    Raises PartialBody where two lengths differ, LengthRequired or RequestMalformed.
+    Raises PartialBody or InconsistentLength where two lengths differ, LengthRequired or RequestMalformed.
     """
-    found = _totals(meta)
+    found = totals(meta)
     if "HTTP_UPLOAD_LENGTH" in meta:
         found.add(headers.whole_number(meta["HTTP_UPLOAD_LENGTH"]))
     sent = headers.body_length(meta.get("CONTENT_LENGTH", ""), meta.get("HTTP_TRANSFER_ENCODING", ""))
@@ -93,7 +102,8 @@ def whole_length(meta: dict) -> int | None:
     elif sent is not None:
         found.add(sent)
     if len(found) > 1:
-        raise PartialBody
+        # Beside a chunked body each is a length to be reached, and says nothing of what comes.
+        raise PartialBody if sent is not None or "HTTP_CONTENT_RANGE" in meta else InconsistentLength
     return found.pop() if found else None
 
 
@@ -104,18 +114,25 @@ def _check_creation(meta: dict) -> None:
         if is_draft:
             raise PartialBody  # it knows no parts: what tus calls one would be a file
         return  # a part has a length of its own
-    totals = _totals(meta)
-    if not totals:
+    if is_draft and any(_is_change(kind) for kind in _types(meta)):
+        raise PartialBody
+    if not totals(meta):
         return
+    length = None
     if is_draft:
-        totals.add(ietf.total_length(meta, 0))
+        length = ietf.total_length(meta, 0)
     elif "HTTP_UPLOAD_LENGTH" in meta:
-        totals.add(tus.number(meta["HTTP_UPLOAD_LENGTH"]))
-    if len(totals - {None}) > 1:
+        length = tus.number(meta["HTTP_UPLOAD_LENGTH"])
+    check_totals(meta, length)
+
+
+def check_totals(meta: dict, *known: int | None) -> None:
+    """Raises InconsistentLength where other products' words name another length than is `known`, or than each other."""
+    if (named := totals(meta)) and len((named | set(known)) - {None}) > 1:
         raise InconsistentLength
 
 
-def _totals(meta: dict) -> set[int]:
+def totals(meta: dict) -> set[int]:
     """How long other products say that the whole is (maps/foreign-bodies.conf). Raises RequestMalformed."""
     return set(map(headers.whole_number, meta.get("HTTP_X_UPLOAD_TOTALS", "").split()))
 
@@ -145,5 +162,14 @@ def _is_wrapping(kind: str, meta: dict) -> bool:
     return kind.partition("/")[0] in _WRAPPING_FAMILIES or kind in _WRAPPING_TYPES
 
 
+def _is_segment(meta: dict) -> bool:
+    """SWORD 3.0: a file that is sent in segments says so where others say its name."""
+    return meta.get("HTTP_CONTENT_DISPOSITION", "").partition(";")[0].strip(" \t").lower() in ("segment", "segment-init")
+
+
 def _is_part(kind: str) -> bool:
-    return kind in _PART_TYPES or _PATCH_TYPE.fullmatch(kind) is not None
+    return kind in _PART_TYPES or _is_change(kind)
+
+
+def _is_change(kind: str) -> bool:
+    return kind == _CHANGE_TYPE or _PATCH_TYPE.fullmatch(kind) is not None

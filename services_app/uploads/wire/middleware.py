@@ -2,14 +2,25 @@
 
 import logging
 
+from services_app.metrics import counted
 from services_app.store.errors import StoreError
 from services_app.tokens.errors import TokenRefused
-from services_app.uploads import errors, outage
+from services_app.uploads import actions, errors, outage
 from services_app.uploads.protocols import ietf, tus
 
+from . import afterwards, headers, tally
 from .answers import problem_response
 
 log = logging.getLogger("sluice.uploads")
+
+
+def _codes(of: type) -> set[str]:
+    own = {of.code} if isinstance(getattr(of, "code", None), str) else set()
+    return own.union(*(_codes(one) for one in of.__subclasses__()))
+
+
+for code in _codes(errors.Problem) | _codes(TokenRefused):
+    counted.refusals.labels(code)
 
 
 class ProblemMiddleware:
@@ -17,7 +28,10 @@ class ProblemMiddleware:
         self.get_response = get_response
 
     def __call__(self, request):
+        afterwards.begin()
+        headers.uncount(request.META)
         request.grant_id = request.upload_id = request.body_reader = None
+        request.person = ""  # the token's `sub`, once it is verified
         # What the protocol of the request wants in every answer, refusals included.
         request.extra_headers = tus.version_header(request.META)
         response = self.get_response(request)
@@ -55,8 +69,12 @@ class ProblemMiddleware:
 
 
 def problem_of(exc: Exception, request) -> errors.Problem:
-    """The problem that tells of `exc`; what its operator must look at is logged."""
+    """The problem that tells of `exc`; it is counted, and what its operator must look at is logged."""
     problem = as_problem(exc)
+    is_internal = request.path_info.startswith("/internal/")
+    if not (is_internal and isinstance(problem, errors.UploadUnknown)):  # what web_app asks about is mostly not there yet
+        counted.refusals.labels(problem.code).inc()
+        tally.note(problem.code, request.person)
     if isinstance(problem, errors.InternalError):
         log.error("internal error", extra={"grant_id": request.grant_id}, exc_info=exc)
     elif isinstance(problem, errors.DatabaseUnavailable):
@@ -71,6 +89,8 @@ def as_problem(exc: Exception) -> errors.Problem:
         return errors.Unauthorised(exc)
     if isinstance(exc, StoreError):
         return errors.of_store(exc)
+    if isinstance(exc, actions.LeaseLost):  # whoever took it will be done in a moment, and asking again tells of what
+        return errors.UploadInProgress()
     if outage.is_of_the_database(exc):
         return errors.DatabaseUnavailable()
     return errors.InternalError()

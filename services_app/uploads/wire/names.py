@@ -7,6 +7,8 @@ be decoded is kept as it was written.
 import base64
 import binascii
 import codecs
+import encodings
+import pkgutil
 import re
 from urllib.parse import unquote_to_bytes
 
@@ -24,6 +26,8 @@ _CHARSETS = {"utf-8": "utf-8", "iso-8859-1": _WESTERN}
 _WORD = re.compile(r"=\?([^?\s*]+)(?:\*[^?\s]*)?\?([BbQq])\?([^?\s]*)\?=")
 _BETWEEN_WORDS = re.compile(r"(?<=\?=)\s+(?==\?)")
 _NO_CHARSETS = {"idna", "punycode", "raw-unicode-escape", "unicode-escape", "utf-7"}  # codecs that read more than characters
+# Python remembers for ever each other name that it was asked for.
+_KNOWN = {*encodings.aliases.aliases, *(module.name for module in pkgutil.iter_modules(encodings.__path__))}
 
 
 def from_disposition(field: str) -> str:
@@ -92,6 +96,9 @@ def _words(text: str) -> str:
 
 def _word(charset: str, coding: str, encoded: str) -> tuple[str, bytes] | None:
     """(charset, bytes), or None for a word that is broken: it is then shown as it stands."""
+    charset = encodings.normalize_encoding(charset).lower()
+    if charset not in _KNOWN:
+        return None
     try:
         charset = codecs.lookup(charset).name
         if charset in _NO_CHARSETS:

@@ -21,7 +21,8 @@ class Target(abc.ABC):
 
     name: str
     digest: str  # of the content, made on the way
-    durable: bool  # fsync of the content before the answer
+    durable: bool  # fsync of the content before it counts as stored
+    size = 0  # bytes of its file, whatever size was asked for; 0: that one
     inside: str  # what the hop between the tiers speaks
 
     def __init__(self, folder: Path, pki: Pki):
@@ -48,6 +49,9 @@ class Target(abc.ABC):
     @abc.abstractmethod
     def web_folders(self) -> list[Path]:
         """Every folder of its own that the web tier's processes may write to."""
+
+    def make_durable(self, size: int) -> None:  # noqa: B027  most have nothing to do
+        """What comes behind the answer until the file of these bytes is as safe as Sluice's; counted in wall and tail."""
 
     def stop(self) -> None:
         self.processes.stop()

@@ -1,5 +1,7 @@
 """The floor: a second nginx writes the file by its DAV module."""
 
+import os
+
 from tests.bench import ground
 from tests.bench.client import Plan
 from tests.bench.targets.base import BehindEdge
@@ -32,3 +34,19 @@ class Dav(BehindEdge):
 
     def ask(self, size: int, seed: int) -> Plan:
         return self.put(f"/bench-{seed}.bin", size, seed)
+
+
+class DavDurable(Dav):
+    """A floor that promises what Sluice does of the bytes: file and folder are synced before it counts as stored."""
+
+    name = "dav-durable"
+    durable = True
+
+    def make_durable(self, size: int) -> None:
+        stored = next(path for path in self.store().iterdir() if path.stat().st_size == size)
+        for path in (stored, self.store()):
+            fd = os.open(path, os.O_RDONLY)
+            try:
+                os.fsync(fd)
+            finally:
+                os.close(fd)

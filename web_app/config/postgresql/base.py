@@ -12,6 +12,8 @@ import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
+from .. import database_password
+
 WAIT = 3.0  # seconds until somebody must have given one back
 KEEP = 60.0  # seconds that one waits for the next thread
 
@@ -78,6 +80,10 @@ class DatabaseWrapper(base.DatabaseWrapper):
     def lent(self) -> Lent:
         names = tuple(self.settings_dict[name] for name in ("HOST", "PORT", "NAME", "USER"))
         return self._lent.setdefault(names, Lent(self.settings_dict.get("CONNECTIONS", 1)))
+
+    def get_connection_params(self):
+        newest = database_password.current()
+        return super().get_connection_params() | ({"password": newest} if newest else {})
 
     def get_new_connection(self, conn_params):
         return self.lent.take(lambda: super(DatabaseWrapper, self).get_new_connection(conn_params))

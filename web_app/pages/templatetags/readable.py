@@ -1,13 +1,17 @@
 """Numbers and types as a data manager reads them. The size rule is the one of static/pages/format.js."""
 
 from django import template
+from django.utils.formats import number_format
+from django.utils.translation import gettext as _
+from django.utils.translation import gettext_noop, ngettext
 
 from web_app.collections.media_types import in_words
 from web_app.collections.media_types import takes_empty as _takes_empty
+from web_app.collections.media_types import takes_folders as _takes_folders
 
 register = template.Library()
 
-_UNITS = ("bytes", "KiB", "MiB", "GiB", "TiB", "PiB")
+_UNITS = ("", gettext_noop("KiB"), gettext_noop("MiB"), gettext_noop("GiB"), gettext_noop("TiB"), gettext_noop("PiB"))
 
 
 @register.filter
@@ -16,19 +20,41 @@ def readable_size(size: int | None) -> str:
     if size is None:
         return ""
     if size < 1024:
-        return "1 byte" if size == 1 else f"{size} bytes"
+        return _bytes(size, str(size))
     value, unit = float(size), 0
     while value >= 1024 and unit < len(_UNITS) - 1:
         value, unit = value / 1024, unit + 1
     number = f"{value:.1f}".removesuffix(".0") if value < 100 else f"{value:.0f}"
-    return f"{number} {_UNITS[unit]}"
+    return f"{number_format(number)} {_(_UNITS[unit])}"
+
+
+@register.filter
+def exact_bytes(size: int) -> str:
+    """ "342,884,352 bytes"."""
+    return _bytes(size, number_format(size, force_grouping=True))
+
+
+def _bytes(count: int, shown: str) -> str:
+    return ngettext("%(count)s byte", "%(count)s bytes", count) % {"count": shown}
+
+
+@register.filter
+def readable_files(count: int) -> str:
+    """ "3 files"."""
+    return ngettext("%(count)s file", "%(count)s files", count) % {"count": number_format(count)}
+
+
+@register.filter
+def is_rounded(size: int | None) -> bool:
+    """Whether `readable_size` leaves bytes unsaid."""
+    return size is not None and size >= 1024
 
 
 @register.filter
 def readable_types(media_types: list[str]) -> str:
     """An allow-list as one phrase: "ZIP, DICOM or any image". Nothing for an empty list, which allows every type."""
-    names = list(dict.fromkeys(in_words(media_type) for media_type in media_types))
-    return " or ".join([", ".join(names[:-1]), names[-1]]) if len(names) > 1 else "".join(names)
+    names = list(dict.fromkeys(_(in_words(media_type)) for media_type in media_types))
+    return _("%(some)s or %(last)s") % {"some": ", ".join(names[:-1]), "last": names[-1]} if len(names) > 1 else "".join(names)
 
 
 @register.filter
@@ -38,6 +64,12 @@ def takes_empty(media_types: list[str]) -> bool:
 
 
 @register.filter
+def takes_folders(media_types: list[str]) -> bool:
+    """Whether an allow-list takes the archive that a folder travels as."""
+    return _takes_folders(media_types)
+
+
+@register.filter
 def readable_type(media_type: str) -> str:
     """One type: "SAS dataset"."""
-    return in_words(media_type)
+    return _(in_words(media_type))

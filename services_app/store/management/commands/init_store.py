@@ -23,8 +23,13 @@ class Command(BaseCommand):
         parser.add_argument(
             "--collection", action="append", default=[], metavar="SLUG", help="make this collection too"
         )
+        parser.add_argument(
+            "--staging-is-new",
+            action="store_true",
+            help="the folder `staging` was replaced on purpose (as by a restore): what is not in it is lost",
+        )
 
-    def handle(self, *args, collection, **options):
+    def handle(self, *args, collection, staging_is_new, **options):
         root = settings.NAS_ROOT
         if not all(map(SLUG.fullmatch, collection)):
             raise CommandError(
@@ -32,27 +37,24 @@ class Command(BaseCommand):
             )
         try:
             with prepare.opened(root) as root_fd:
-                store_id, made = self._identify(root_fd)
+                store_id, made = self._identify(root_fd, staging_is_new)
             store = LocalFileSystemStorage(root, store_id)
-            for slug in collection:
-                store.add_collection(slug)
-                if not store.has_collection(slug):
-                    raise CommandError("Something that is no folder has the name of a collection. Move it away.")
-            self._check(store, collection)
+            failed = self._add(store, collection) | self._check(store, collection)
         except prepare.Unfit as exc:
             raise CommandError(str(exc)) from exc
-        except OSError as exc:
-            raise CommandError(f"NAS_ROOT cannot be prepared: {exc.strerror}.") from exc
         except StoreError as exc:
-            raise CommandError(f"The store is not usable: {type(exc).__name__} {exc}".rstrip() + ".") from exc
+            raise CommandError(f"The store is not usable: {prepare.explained(exc, 'open')}") from exc
         except Error as exc:
             raise CommandError(
                 f"The database cannot be written now: {type(exc).__name__}. Is it there, whole and free, and has manage.py migrate "
                 "been run? Run this again then."
             ) from exc
-        self.stdout.write(f"store {store_id} {'made' if made else 'adopted'}; collections added: {len(collection)}")
+        added = len(set(collection) - failed.keys())
+        self.stdout.write(f"store {store_id} {'made' if made else 'adopted'}; collections added: {added}")
+        if failed:
+            raise CommandError("\n".join(failed.values()))
 
-    def _identify(self, root_fd: int) -> tuple[uuid.UUID, bool]:
+    def _identify(self, root_fd: int, staging_is_new: bool) -> tuple[uuid.UUID, bool]:
         known, found = StoreIdentity.objects.first(), prepare.identity(root_fd)
         if known and found != known.store_id:
             raise CommandError(
@@ -65,11 +67,30 @@ class Command(BaseCommand):
             StoreIdentity.objects.get_or_create(id=1, defaults={"store_id": store_id})
             if found is None:
                 prepare.mark(root_fd, store_id)
+            if not prepare.knows_staging(root_fd, store_id, learn=staging_is_new):
+                self.stderr.write(
+                    "The folder `staging` is another one than it was. Unfinished uploads whose bytes are not in it wait (503). Put the "
+                    "old one back; where there is none any more, run this again with --staging-is-new."
+                )
         return store_id, found is None
 
-    def _check(self, store: LocalFileSystemStorage, collections: list[str]) -> None:
+    def _add(self, store: LocalFileSystemStorage, collections: list[str]) -> dict[str, str]:
+        """Each by itself; returns those that could not be made, with what to say."""
+        failed = {}
+        for slug in collections:
+            try:
+                store.add_collection(slug)
+            except StoreError as exc:
+                failed[slug] = f"The collection {slug} cannot be made: {prepare.explained(exc, 'mkdir, fsync')}"
+        return failed
+
+    def _check(self, store: LocalFileSystemStorage, collections: list[str]) -> dict[str, str]:
+        """Those that were asked for and take nothing, with what to say; of others it is only said."""
+        failed = {}
         for slug, error in store.health().failing.items():
+            said = f"The collection {slug} is there, but takes nothing: {prepare.explained(error, 'open')}"
             if slug in collections:
-                raise CommandError(
-                    f"The collection {slug} is there, but takes nothing ({error}). {prepare.cure(error)}"
-                )
+                failed[slug] = said
+            else:
+                self.stderr.write(said)
+        return failed

@@ -13,7 +13,7 @@ _DELIMITERS = "\t;|,"
 _ROWS = 500  # that are looked at
 _TABLE = 0.8  # of the rows have more than one cell
 _SEP = re.compile(r"sep=([\t;|,])\r?\n", re.IGNORECASE)  # Excel's own first line
-_COMMENTS = re.compile(r"(?:#[^\r\n]*[\r\n]+)+")
+_COMMENTS = re.compile(r"(?:#[^\r\n]*+[\r\n]++)*+")
 _TITLE = 6  # lines above a table
 _PAIRS = ("()", "[]", "{}")  # closed within a cell, or it is the text of a program
 _NAME = re.compile(r"[^\W\d][\w.-]{0,63}")
@@ -24,6 +24,11 @@ _VALUE = re.compile(r"\S*+|\d[\d.:/-]*+\s[\d.:]++")  # one word, or a date and a
 _OTHER = re.compile(
     r"\s*+(?:(?:[;#][^\r\n]*+\s*+)*+\[[^\[\]\r\n,;|]++\]\s*+(?:[;#][^\r\n]*+\s*+)*+[\w .-]++=|\d?H\|[^\w\s|]{3}(?:\||\s))"
 )
+# The address that is a file (RFC 2397), and Python that begins with what it takes from where.
+_NO_TABLE = re.compile(r"\s*+(?:data:(?:\w+/[\w.+-]+)?(?:;[\w=.+-]+)*,|from\s+[\w.]+\s+import\s)")
+_BULLET = re.compile(r"\s*+(?:[-*+]|\d++[.)])\s")
+_INTERVAL = re.compile(r"\s*+[(\[\]][^()\[\]]*+[)\[\]]\s*+")
+_RULE = re.compile(r"\s*+:?-+:?\s*+")  # below the names in Markdown
 _SETTING = re.compile(r"\s*+[\w.-]++\s*+=")
 # How Python and Java log: a time with milliseconds (subtitles have it as well), or a level and a name.
 _LOGGED = re.compile(r"\d\d:\d\d:\d\d,\d{3}[\])]?\s+\S|\A(?:DEBUG|INFO|WARNING|ERROR|CRITICAL):[\w.]+:")
@@ -33,9 +38,9 @@ def delimiter(text: str, *, cut: bool) -> str | None:
     """Tab, semicolon, bar or comma; a comma also for a table of one column. None if it is no table."""
     if said := _SEP.match(text):
         return said[1]
-    if _OTHER.match(text):
+    if _OTHER.match(text) or _NO_TABLE.match(text):
         return None
-    text = _COMMENTS.sub("", text, count=1) if text.startswith("#") else text
+    text = text[_COMMENTS.match(text).end() :]
     for each in _DELIMITERS:
         if each in text and _is_table(_rows(text, each, cut), each, text):
             return each
@@ -61,11 +66,30 @@ def _is_table(rows: list[list[str]], between: str, text: str) -> bool:
         return False
     if any(name.count(left) != name.count(right) for name in wide[0] for left, right in _PAIRS):
         return False
+    if sum(map(_is_torn, wide)) > (1 - _TABLE) * len(wide):
+        return False
+    if all(_BULLET.match(row[0]) for row in wide) or (between == "|" and any(map(_is_ruled, wide[1:2]))):
+        return False
     if (between == "," and _LOGGED.search(",".join(wide[0]))) or all(_SETTING.match(row[0]) for row in wide):
         return False
     if between in ",;" and _is_spaced(text, between):
         return len(wide) > 1 and len({len(row) for row in rows}) == 1 and (between == ";" or not _is_prose(wide))
     return True
+
+
+def _is_torn(row: list[str]) -> bool:
+    """Whether a pair is opened in one cell and closed in another, as in the text of a program. Intervals are none: `(0,5]`, `[0;5[`."""
+    cells = [cell for cell in row if not _INTERVAL.fullmatch(cell)]
+    for left, right in _PAIRS:
+        open_after = [cell.count(left) - cell.count(right) for cell in cells]
+        if any(open_after) and sum(open_after) == 0:
+            return True
+    return False
+
+
+def _is_ruled(row: list[str]) -> bool:
+    """Between bars at both ends."""
+    return row[0] == row[-1] == "" and all(_RULE.fullmatch(cell) for cell in row[1:-1])
 
 
 def _is_spaced(text: str, between: str) -> bool:

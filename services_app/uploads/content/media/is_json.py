@@ -1,13 +1,15 @@
-"""Does it begin like JSON (RFC 8259)? Of a large file only the beginning is there, which json.loads cannot judge."""
+"""Does it begin like JSON (RFC 8259, and what Python and R write for numbers that are none)?
+
+Of a large file only the beginning is there, which json.loads cannot judge."""
 
 import re
 
 _SPACE = re.compile(r"[ \t\r\n]*")
 _TOKEN = re.compile(
-    r"""[\[\]{},:]|true|false|null|-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?|"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrtu])*+\""""
+    r"""[\[\]{},:]|true|false|null|NaN|-?Infinity|-?(?:0|[1-9]\d*+)(?:\.\d++)?(?:[eE][+-]?\d++)?|"(?:[^"\\\x00-\x1f]++|\\["\\/bfnrtu])*+\""""
 )
 # The beginning of a token that the end of the head has cut.
-_CUT_TOKEN = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+\\?|[-+.0-9eE]+|[a-z]{1,5}')
+_CUT_TOKEN = re.compile(r'"(?:[^"\\\x00-\x1f]++|\\.)*+\\?|[-+.0-9eE]+|-?[A-Za-z]{1,8}')
 _VALUE, _FIRST_VALUE, _NAME, _FIRST_NAME, _COLON, _NEXT, _DONE = range(7)
 
 

@@ -13,7 +13,7 @@ _ELEMENT = re.compile(
     r"""<(?:[A-Za-z_][\w.-]*+:)?([A-Za-z_][\w.-]*+)((?:\s++[\w:.-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'))*+)\s*+/?>"""
 )
 _HTML = re.compile(r"<!DOCTYPE\s+html(?=[\s>]|\Z)", re.IGNORECASE)
-_DECLARED = re.compile(r"<\?xml\s|<!DOCTYPE\s", re.IGNORECASE)
+_DECLARED = re.compile(r"<\?xml[\s-]|<!DOCTYPE\s", re.IGNORECASE)
 _CLOSES = re.compile(r"""</([\w:.-]++)\s*+>|<[\w:.-]++(?:\s++[\w:.-]++\s*+=\s*+(?:"[^"<]*+"|'[^'<]*+'))*+\s*+/>""")
 # What a page or a piece of one begins with, where no namespace says otherwise.
 _HTML_ELEMENTS = {

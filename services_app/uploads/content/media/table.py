@@ -28,7 +28,43 @@ def at(offset: int, pattern: bytes) -> tuple[int, re.Pattern]:
 EMPTY = Type("application/x-empty", aliases=("inode/x-empty",))
 UNKNOWN = Type("application/octet-stream")
 
+ZIP = Type(
+    "application/zip",
+    (at(0, rb"(?:PK\x07\x08|PK00)?PK\x03\x04"), at(0, rb"PK\x05\x06")),
+    aliases=("application/x-zip", "application/x-zip-compressed"),
+)
+GZIP = Type("application/gzip", (at(0, rb"\x1f\x8b\x08"),), aliases=("application/x-gzip", "application/x-bgzip"))
+BZIP2 = Type(
+    "application/x-bzip2",
+    (at(0, rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),),
+    aliases=("application/bzip2", "application/x-bzip"),
+)
+XZ = Type("application/x-xz", (at(0, rb"\xfd7zXZ\x00"),), aliases=("application/xz",))
+# Usually compressed: then it is a gzip, bzip2 or xz file as well. As text it begins with two versions of R: that which wrote it, and
+# the least that reads it.
+R_DATA = Type(
+    "application/x-r-data",
+    (
+        at(0, rb"RD[XB][23]\n[XB]\n"),
+        at(0, rb"X\n\x00\x00\x00[\x02\x03]"),
+        at(0, rb"(?:RDA[23]\r?\n)?A\r?\n(?:2\r?\n\d{6}\r?\n131840|3\r?\n\d{6}\r?\n197888)\r?\n"),
+    ),
+    within=(GZIP.name, BZIP2.name, XZ.name),
+)
+# Armoured, or packets (RFC 9580): a session key by password (version, cipher, S2K, hash), or for somebody's key (version, 8 bytes
+# of the key's id, its algorithm).
+PGP = Type(
+    "application/pgp-encrypted",
+    (
+        at(0, rb"(?:\xef\xbb\xbf)?\s{0,64}-----BEGIN PGP MESSAGE-----\r?\n"),
+        at(0, rb"[\x8c\xc3].(?:\x04[\x01-\x0d]|[\x05\x06][\x01-\x0d][\x01-\x03])[\x00\x01\x03][\x01-\x0e].{8}"),
+        at(0, rb"(?:\x84.|\x85[\x00-\x08].|\xc1(?:[\x20-\xbf]|[\xc0-\xdf].))\x03.{8}[\x01\x02\x10\x12\x16\x19]"),
+    ),
+)
+
 PLAIN_MARKS = (
+    R_DATA,
+    PGP,
     Type("application/pdf", (at(0, rb"(?:\xef\xbb\xbf)?\s{0,64}%PDF-\d"),), aliases=("application/x-pdf",)),
     Type(
         "application/x-stata-dta",
@@ -45,18 +81,6 @@ PLAIN_MARKS = (
     Type("application/rtf", (at(0, rb"\{\\rtf\d"),), aliases=("text/rtf",)),
 )
 
-ZIP = Type(
-    "application/zip",
-    (at(0, rb"(?:PK\x07\x08|PK00)?PK\x03\x04"), at(0, rb"PK\x05\x06")),
-    aliases=("application/x-zip", "application/x-zip-compressed"),
-)
-GZIP = Type("application/gzip", (at(0, rb"\x1f\x8b\x08"),), aliases=("application/x-gzip", "application/x-bgzip"))
-BZIP2 = Type(
-    "application/x-bzip2",
-    (at(0, rb"BZh[1-9](?:1AY&SY|\x17\x72\x45\x38\x50\x90)"),),
-    aliases=("application/bzip2", "application/x-bzip"),
-)
-XZ = Type("application/x-xz", (at(0, rb"\xfd7zXZ\x00"),), aliases=("application/xz",))
 ZSTD = Type(
     "application/zstd",
     (at(0, rb"\x28\xb5\x2f\xfd"), at(0, rb"[\x50-\x5f]\x2a\x4d\x18")),
@@ -69,16 +93,8 @@ HDF5 = Type(
     tuple(at(offset, rb"\x89HDF\r\n\x1a\n") for offset in (0, 512, 1024, 2048)),
     aliases=("application/hdf5",),
 )
-# Usually compressed: then it is a gzip, bzip2 or xz file as well.
-R_DATA = Type(
-    "application/x-r-data",
-    (at(0, rb"RD[XB][23]\n[XB]\n"), at(0, rb"X\n\x00\x00\x00[\x02\x03]")),
-    within=(GZIP.name, BZIP2.name, XZ.name),
-)
-
 BINARY = (
     ZIP,
-    R_DATA,
     GZIP,
     BZIP2,
     XZ,
@@ -149,12 +165,13 @@ INSIDE_ZIP = (
 PLAIN = Type("text/plain")
 CSV = Type("text/csv", within=(PLAIN.name,), aliases=("application/csv", "text/x-csv"))
 TSV = Type("text/tab-separated-values", within=(CSV.name,))
-JSON = Type("application/json", within=(PLAIN.name,), aliases=("text/json",))
 NDJSON = Type(
     "application/x-ndjson",
     within=(PLAIN.name,),
     aliases=("application/jsonl", "application/x-jsonlines", "application/fhir+ndjson"),
 )
+# One value is one line of them, or looks like that where 64 KiB do not show its end.
+JSON = Type("application/json", within=(PLAIN.name, NDJSON.name), aliases=("text/json",))
 FHIR_JSON = Type("application/fhir+json", within=(JSON.name,))
 XML = Type("application/xml", within=(PLAIN.name,), aliases=("text/xml",))
 FHIR_XML = Type("application/fhir+xml", within=(XML.name,))
@@ -170,7 +187,6 @@ TEXT = tuple(
         ("text/x-sam", ("application/x-sam",), r"@(?:HD\tVN|SQ\tSN|RG\tID|PG\tID):"),
         ("text/x-fasta", (), r">\S[^\r\n]*\r?\n(?:[A-Z*-]{8,}|[a-z]{8,})(?:\r?\n|\Z)"),
         ("text/x-fastq", (), r"@[^\r\n]+\r?\n[A-Za-z.*-]+\r?\n\+[^\r\n]*\r?\n[!-~]+(?:\r?\n|\Z)"),
-        ("application/pgp-encrypted", (), r"-----BEGIN PGP MESSAGE-----\r?\n"),
         ("text/vcard", (), r"BEGIN:VCARD\r?\n"),
         ("text/calendar", (), r"BEGIN:VCALENDAR\r?\n"),
     )

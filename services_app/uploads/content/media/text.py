@@ -22,6 +22,8 @@ _CONTROL = re.compile(r"[\x00-\x06\x0e-\x1a\x1c-\x1f\x7f]")
 _HIGH = re.compile(r"[\x80-\xff]")
 # How a file ended under CP/M and DOS, and still does where such a program writes it.
 _CTRL_Z = re.compile(r"\x1a[\x1a\x00\r\n]*\Z")
+# HL7's frames (MLLP): each begins with VT and ends with FS and CR.
+_FRAMED, _FRAME_ENDS = "\x0b", re.compile(r"\x1c(?=\r|\Z)")
 # What separates words and cells in every script, and what of a text is Latin, a digit, a mark, or one of those that stand in all
 # Japanese or Chinese (kana, comma, full stop).
 _SEPARATES = re.compile(r"[\t\n\r ,;|]")
@@ -40,10 +42,16 @@ def decoded(head: bytes, *, cut: bool, strays: bool = False) -> str | None:
         return None
     if not cut:
         text = _CTRL_Z.sub("", text, count=1)
+    if text.startswith(_FRAMED):
+        text = _FRAME_ENDS.sub("", text)
     found = len(_CONTROL.findall(text))
-    if found and not (strays and found <= max(1, len(text) // 1000) and found * 8 <= len(text)):
+    if found and not (strays and found <= _most_strays(text) and found * 8 <= len(text)):
         return None
     return _CONTROL.sub("", text) if found else text
+
+
+def _most_strays(text: str | bytes) -> int:
+    return max(1, len(text) // 1000)
 
 
 def kind(text: str, *, cut: bool) -> str:
@@ -88,7 +96,10 @@ def _decode(data: bytes, encoding: str, cut: bool) -> str | None:
 def _unmarked_utf16(head: bytes, cut: bool) -> str | None:
     """UTF-16 without its mark: all of it decodes to characters that exist, and a twelfth are those that texts of every script
     hold, with a separator among them; or nine in ten are, with no separator at all. In the other byte order none of that is so.
+    ASCII with a stray NUL is none.
     """
+    if head.isascii() and len(_CONTROL.findall(head.decode("ascii"))) <= _most_strays(head):
+        return None
     for encoding in ("utf-16-le", "utf-16-be") if len(head) >= 8 and b"\x00" in head else ():
         text = _decode(head, encoding, cut) or ""
         common = len(_COMMON.findall(text))

@@ -38,23 +38,29 @@ class Command(BaseCommand):
                         f"NAS_ROOT is store {found}, to which this database belongs already. Nothing was changed."
                     )
                     return
-                lost = self._told_what_it_costs(root_fd, known.store_id, found)
+                missing, lost = self._told_what_it_costs(root_fd, known.store_id, found)
                 if leave != str(known.store_id):
                     raise CommandError(f"Nothing was changed. To do this: move_store --leave {known.store_id}")
-                store_id = _move(root_fd, found, lost)
+                store_id = _move(root_fd, found, missing, lost)
         except prepare.Unfit as exc:
             raise CommandError(str(exc)) from exc
         except Error as exc:
-            raise CommandError(f"The database cannot be written now: {type(exc).__name__}. Nothing was changed.") from exc
+            raise CommandError(
+                f"The database cannot be written now: {type(exc).__name__}. Nothing was changed."
+            ) from exc
         except (OSError, StoreError) as exc:
-            raise CommandError(f"NAS_ROOT is not usable now: {type(exc).__name__}. Nothing was changed.") from exc
+            raise CommandError(
+                f"NAS_ROOT is not usable now: {prepare.explained(exc, 'open')} Nothing was changed."
+            ) from exc
         self.stdout.write(
             f"This database belongs to store {store_id} now. Restart both listeners, make the collections with init_store "
             "--collection where they are missing, and run recover."
         )
 
-    def _told_what_it_costs(self, root_fd: int, known: uuid.UUID, found: uuid.UUID | None) -> list[Upload]:
-        """Print it; return the unfinished uploads whose bytes are not here."""
+    def _told_what_it_costs(
+        self, root_fd: int, known: uuid.UUID, found: uuid.UUID | None
+    ) -> tuple[list[Upload], list[Upload]]:
+        """Print it; return the stored files that are not here, and the unfinished uploads whose bytes are not."""
         uploads = Upload.objects.select_related("grant")
         lost = [upload for upload in uploads.filter(state__in=(State.WAITING, *RUNNING)) if _is_lost(root_fd, upload)]
         stored = uploads.filter(state=State.COMMITTED)
@@ -66,7 +72,7 @@ class Command(BaseCommand):
         self.stdout.write(f"Unfinished uploads whose bytes are not there, and that end now: {len(lost)}.")
         for upload in (*missing, *lost):
             self.stdout.write(f"    {upload.id} {upload.state}")
-        return lost
+        return missing, lost
 
 
 def _refuse_while_uploads_run() -> None:
@@ -91,7 +97,7 @@ def _is_stored(root_fd: int, upload: Upload) -> bool:
     return folders.is_filled(root_fd, "/".join((COLLECTIONS, *actions.directory_of(upload))))
 
 
-def _move(root_fd: int, found: uuid.UUID | None, lost: list[Upload]) -> uuid.UUID:
+def _move(root_fd: int, found: uuid.UUID | None, missing: list[Upload], lost: list[Upload]) -> uuid.UUID:
     store_id = found or uuid.uuid4()
     with prepare.tried(root_fd), transaction.atomic():
         StoreIdentity.objects.update(store_id=store_id)
@@ -99,4 +105,13 @@ def _move(root_fd: int, found: uuid.UUID | None, lost: list[Upload]) -> uuid.UUI
             actions.abort(upload, errors.UploadGone.code)
         if found is None:
             prepare.mark(root_fd, store_id)
+        prepare.knows_staging(root_fd, store_id, learn=True)
+        # What is missing is so on purpose: a month that were not there would be called away, and take nothing more.
+        for collection, year, month in sorted({actions.directory_of(upload)[:3] for upload in missing}):
+            for parent, name in (
+                (COLLECTIONS, collection),
+                (f"{COLLECTIONS}/{collection}", year),
+                (f"{COLLECTIONS}/{collection}/{year}", month),
+            ):
+                folders.make(root_fd, parent, name)
     return store_id

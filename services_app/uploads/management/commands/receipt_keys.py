@@ -6,7 +6,7 @@ from pathlib import Path
 from django.conf import settings
 from django.core.management.base import BaseCommand, CommandError
 
-from services_app.receipts.keyring import Keyring, NotPossible, replace
+from services_app.receipts.keyring import Keyring, NotPossible, entries_of, replace
 
 
 class Command(BaseCommand):
@@ -18,7 +18,8 @@ class Command(BaseCommand):
         actions.add_parser("new", help="make one; it signs nothing yet, unless it is the first")
         actions.add_parser("list", help="the kids, oldest first, and which one signs")
         for name, what in (("sign-with", "let this one sign"), ("retire", "take this one out")):
-            actions.add_parser(name, help=what).add_argument("kid")
+            # A kid is base64url and may begin with "-": these two take no options.
+            actions.add_parser(name, help=what, prefix_chars="+", add_help=False).add_argument("kid")
         export = actions.add_parser("export", help="the public halves, for RECEIPT_JWKS_FILE of the web tier")
         export.add_argument("--to", type=Path, metavar="FILE", help="add them to this file, where retired ones stay; else they are printed")
 
@@ -47,7 +48,8 @@ class Command(BaseCommand):
 def _retired(path: Path, public: dict) -> list[dict]:
     """Keys in an earlier export that sign no more. What they signed must stay verifiable. Raises NotPossible."""
     try:
-        earlier = json.loads(path.read_text(encoding="utf-8"))["keys"] if path.exists() else []
-        return [key for key in earlier if key["kid"] not in {key["kid"] for key in public["keys"]}]
-    except (OSError, ValueError, KeyError, TypeError) as exc:
+        return [key for key in entries_of(path) if key["kid"] not in {key["kid"] for key in public["keys"]}]
+    except OSError as exc:
+        raise NotPossible(f"The file to add them to cannot be read ({type(exc).__name__}).") from exc
+    except (ValueError, KeyError, TypeError) as exc:
         raise NotPossible("The file to add them to is no set of keys.") from exc

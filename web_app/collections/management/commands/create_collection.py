@@ -19,19 +19,26 @@ _OPTIONS = {
     "start_within": "start_within",
     "valid_for": "valid_for",
     "max_uploads": "max_uploads",
+    "grants_open": "grants_open",
+    "unfinished": "unfinished",
+    "staged": "staged",
+    "unpack_folders": "unpack_folders",
 }
 
 
 class Command(BaseCommand):
     help = (
-        "Make the collection SLUG and let members upload to it. One that is there gets the members; its title and limits are "
-        "changed in the admin alone."
+        "Make the collection SLUG, and let members upload to it and coordinators see what arrives. One that is there gets these "
+        "people; its title and limits are changed in the admin alone."
     )
 
     def add_arguments(self, parser):
         parser.add_argument("slug")
         parser.add_argument("--title", help="a new collection needs one")
         parser.add_argument("--member", action="append", default=[], metavar="USER", help="may upload; again for more")
+        parser.add_argument(
+            "--coordinator", action="append", default=[], metavar="USER", help="sees what arrives, and does not upload; again for more"
+        )
         parser.add_argument("--max-size", type=int, metavar="BYTES", help="of one file (default: 1 TiB)")
         parser.add_argument(
             "--media-type", action="append", default=[], metavar="TYPE", help="allowed type; again for more"
@@ -40,6 +47,18 @@ class Command(BaseCommand):
         parser.add_argument("--valid-for", type=int, metavar="SECONDS", help="default: 86400")
         parser.add_argument(
             "--max-uploads", type=int, metavar="N", help="files that one permission allows (default: 1)"
+        )
+        for name, unit, what in (
+            ("grants-open", "N", "open permissions"),
+            ("unfinished", "N", "unfinished uploads"),
+            ("staged", "BYTES", "bytes in unfinished uploads"),
+        ):
+            parser.add_argument(f"--{name}", type=int, metavar=unit, help=f"{what} that one person may have there (default: no bound)")
+        parser.add_argument(
+            "--unpack-folders",
+            action="store_true",
+            default=None,
+            help="put the files of a folder beside its archive on the NAS (default: the archive alone)",
         )
         parser.add_argument(
             "--without-folder", action="store_true", help="its folder was made by init_store on the services tier"
@@ -58,12 +77,8 @@ class Command(BaseCommand):
             ) from exc
 
     @transaction.atomic
-    def _make(self, slug: str, *, member, **options) -> str:
-        users = list(User.objects.filter(username__in=member, is_active=True))
-        if len(users) != len(set(member)):
-            raise CommandError(
-                "Not every --member is an active user. Make them first: manage.py createsuperuser, or in the admin."
-            )
+    def _make(self, slug: str, *, member, coordinator, **options) -> str:
+        roles = {"may_upload": _people(member, "--member"), "coordinates": _people(coordinator, "--coordinator")}
         collection = Collection.objects.filter(slug=slug).first()
         is_new = collection is None
         given = {name: options[name] for name in _OPTIONS if options[name] not in (None, [])}
@@ -83,10 +98,28 @@ class Command(BaseCommand):
                 f"{slug} is there already, with another {said}. Nothing was changed. Change it in the admin, or leave that out to add "
                 "members alone."
             )
-        added = 0
-        for user in users:
-            _, joined = Membership.objects.get_or_create(user=user, collection=collection)
-            if joined:
-                record(COMMAND, Action.ADDED, "membership", f"{slug}/{user.uploader_id}"[:64])
-            added += joined
+        added = sum(_give(role, user, collection) for role, users in roles.items() for user in users)
         return f"{'made' if is_new else 'there already'}: {slug}; members added: {added}"
+
+
+def _people(names: list[str], option: str) -> list[User]:
+    users = list(User.objects.filter(username__in=names, is_active=True))
+    if len(users) != len(set(names)):
+        raise CommandError(
+            f"Not every {option} is an active user. Make them first: manage.py createsuperuser, or in the admin."
+        )
+    return users
+
+
+def _give(role: str, user: User, collection: Collection) -> bool:
+    """Whether that is new; whatever else they are to the collection stays."""
+    membership = Membership.objects.filter(user=user, collection=collection).first()
+    if membership is not None and getattr(membership, role):
+        return False
+    action = Action.CHANGED if membership else Action.ADDED
+    membership = membership or Membership(user=user, collection=collection, may_upload=False)
+    setattr(membership, role, True)
+    membership.save()
+    subject = f"{collection.slug}/{user.uploader_id}"[:64]
+    record(COMMAND, action, "membership", subject, [role] if action == Action.CHANGED else None, person=user)
+    return True

@@ -8,7 +8,9 @@ from django.core.management.base import BaseCommand, CommandError
 from django.db import close_old_connections
 
 from web_app.config.outage import is_of_the_database
+from web_app.grants import revoking
 from web_app.grants.reconcile import reconcile
+from web_app.metrics import counted
 from web_app.storage.errors import StorageError
 from web_app.storage.internal_api import internal_api
 
@@ -61,8 +63,16 @@ class Command(BaseCommand):
                 "The database cannot be used now. Is it there, whole and free, and has manage.py migrate been run? Nothing is lost.",
                 returncode=1,
             ) from exc
+        for outcome, count in counts.items():
+            counted.reconciled.labels(outcome).inc(count)
+        counted.reconcile_round.set_to_current_time()
         self.stdout.write(" ".join(f"{name}={count}" for name, count in counts.items()))
         for grant_id, why in causes.items():
             self._say(f"grant {grant_id}: {why}")
+        if untold := revoking.untold().count():
+            raise CommandError(
+                f"The services tier has not heard of {untold} revocations. They are said again with the next round.",
+                returncode=1,
+            )
         if causes:
             raise CommandError(f"{len(causes)} of {counts['asked']} grants could not be settled.", returncode=1)

@@ -18,7 +18,8 @@ class Command(BaseCommand):
         actions.add_parser("new", help="make one; it signs nothing yet, unless it is the first")
         actions.add_parser("list", help="the kids, oldest first, and which one signs")
         for name, what in (("sign-with", "let this one sign"), ("retire", "take this one out")):
-            actions.add_parser(name, help=what).add_argument("kid")
+            # A kid is base64url and may begin with "-": these two take no options.
+            actions.add_parser(name, help=what, prefix_chars="+", add_help=False).add_argument("kid")
         export = actions.add_parser("export", help="the public halves, for TOKEN_JWKS_FILE of the services tier")
         export.add_argument("--to", type=Path, metavar="FILE", help="replace this file; else they are printed")
 

@@ -4,6 +4,7 @@ import { ask, NoAnswer, Problem } from "./problem.js";
 import { within } from "./wait.js";
 
 const PATIENCE_MS = 30000;
+const AT_ONCE = 100;            // of a list, or sizes to look for
 
 export class WebApi {
   #csrfToken;
@@ -32,13 +33,30 @@ export class WebApi {
     return this.#send("POST", "/api/v1/receipts", { receipt }, signal);
   }
 
-  giveUp(grantId) {
-    return this.#send("DELETE", `/api/v1/uploads/${grantId}`);
+  /** `because`: the code of what the page met; without it the person wants it so. */
+  giveUp(grantId, because) {
+    return this.#send("DELETE", `/api/v1/uploads/${grantId}${because ? `?because=${encodeURIComponent(because)}` : ""}`);
   }
 
   /** A new token for an upload that is under way. */
   renewToken(grantId, uploadId, signal) {
     return this.#send("POST", `/api/v1/uploads/${grantId}/token`, { upload_id: uploadId }, signal);
+  }
+
+  /** For what of these is this person's: {token, names_url}, bound to this browser. */
+  namesToken(ids, signal) {
+    return this.#send("POST", "/api/v1/names", ids, signal);
+  }
+
+  /** Own grants under which something of one of these sizes is stored in that collection, newest first. */
+  async stored(collection, sizes, signal) {
+    const query = new URLSearchParams({ collection, stored_size: sizes.join(","), limit: String(AT_ONCE) });
+    return (await this.#send("GET", `/api/v1/uploads?${query}`, undefined, signal)).uploads;
+  }
+
+  /** Where this person may upload, with what is left of each quota there. */
+  async collections(signal) {
+    return (await this.#send("GET", "/api/v1/collections?left=yes", undefined, signal)).collections;
   }
 
   grant(grantId, signal) {

@@ -1,4 +1,4 @@
-// Where files may go: the choices on the page, as {slug, title, maxSize, types, takesEmpty}.
+// Where files may go: the choices on the page, as {slug, title, maxSize, types, takesEmpty, takesFolders}.
 
 export function collectionInputs() {
   return [...document.querySelectorAll("input[name=collection]")];
@@ -17,5 +17,11 @@ export function collectionOf(slug) {
 function asCollection(input) {
   if (input === undefined) return null;
   const { title, maxSize, types } = input.dataset;
-  return { slug: input.value, title, maxSize: Number(maxSize), types, takesEmpty: "takesEmpty" in input.dataset };
+  const takes = (what) => `takes${what}` in input.dataset;
+  return { slug: input.value, title, maxSize: Number(maxSize), types, takesEmpty: takes("Empty"), takesFolders: takes("Folders") };
+}
+
+/** What a collection is called of which the person may know, also where they may send nothing now; else as it stands in tokens. */
+export function collectionTitle(slug) {
+  return JSON.parse(document.getElementById("collection-titles")?.textContent ?? "{}")[slug] ?? slug;
 }

@@ -1,4 +1,6 @@
-// Copy buttons: <button data-copy="text">. One listener for all of them, also for those that come later.
+// Copy buttons: <button data-copy="text" data-copied-says="Key copied.">. One listener for all of them, also for those that come later.
+
+import { t } from "./text.js";
 
 const DONE_MS = 2000;
 
@@ -9,10 +11,10 @@ export function enableCopying(root, announce) {
     try {
       await navigator.clipboard.writeText(button.dataset.copy);
     } catch {
-      announce("The browser did not allow copying. Select the text instead.");
+      announce(t("The browser did not allow copying. Select the text instead."));
       return;
     }
-    announce("Digest copied.");
+    announce(button.dataset.copiedSays ?? t("Digest copied."));
     button.dataset.copied = "";
     setTimeout(() => delete button.dataset.copied, DONE_MS);
   });

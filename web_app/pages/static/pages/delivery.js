@@ -16,7 +16,8 @@ const READING_MS = 1000;            // a disk that takes longer for a piece is w
 /** The token, not the file, is at fault: a new one cures it. */
 export const STALE_TOKEN = new Set(["token_start_by", "token_expired", "token_binding"]);
 /** The upload will never take another byte. */
-export const GONE = new Set(["superseded", "upload_expired", "upload_cancelled", "upload_gone", "upload_unknown", "grant_ended"]);
+export const GONE = new Set(["superseded", "upload_expired", "upload_cancelled", "upload_gone", "upload_unknown", "grant_ended",
+  "grant_revoked"]);
 
 export class Delivery {
   #resource;
@@ -26,6 +27,7 @@ export class Delivery {
   #hasher;
   #pieces;
   #sent;                            // what an earlier page sent of it, to be compared first
+  #isOwn;                           // where it is stored, this page has sent the end of it
   #silence = SILENCE_MS;
   #damaged = 0;
   #offset = null;                   // null: has to be asked
@@ -44,6 +46,7 @@ export class Delivery {
     this.#renew = renew;
     this.#pieces = new Pieces(file, hasher);
     this.#sent = sent;
+    this.#isOwn = sent === null;
     this.#unsure = false;
     this.kept = 0;
     this.mayBeStored = false;       // the last byte was sent, and nobody has said what became of it
@@ -57,6 +60,8 @@ export class Delivery {
   async attempt(signal) {
     if (this.#sent !== null) await this.#compare(signal);
     let stored = await this.#standing(signal);
+    if (stored !== null) await this.#checkStored(stored, signal);
+    this.#isOwn = true;
     while (stored === null) stored = await this.#append(signal);
     if (stored.length !== this.#file.size) throw new Problem({ code: "already_committed", status: 409 });
     this.#keep(stored.offset);
@@ -74,13 +79,42 @@ export class Delivery {
     await this.#resource.cancel(signal);
   }
 
+  /** The same as `attempt` answers, of an upload that web_app has the receipt of. Throws Problem `another_file`. */
+  async storedBefore({ sha256, size, media_type, completed_at }, signal) {
+    const stored = { sha256, length: size, media_type, durable_at: completed_at, receipt: null };
+    await this.#checkStored(stored, signal);
+    return stored;
+  }
+
+  /**
+   * What is stored must be this very file, unless this page sent it: somebody else may have brought the end of it. Throws Problem
+   * `another_file`.
+   */
+  async #checkStored({ sha256, length }, signal) {
+    if (this.#isOwn) return;
+    const tell = (bytes) => this.#hear("comparing", bytes);
+    tell(0);
+    const same = length === this.#file.size && (await this.#hasher.digestLong(this.#file, tell, signal)) === sha256;
+    if (!same) throw new Problem({ code: "another_file" });
+  }
+
   /** What was sent before must be of this very file, or two would be mixed. Throws Problem `another_file`. */
   async #compare(signal) {
     const digest = (part) => unlessAborted(this.#hasher.digest(part), signal);
     const tell = (bytes) => this.#hear("comparing", bytes);
     tell(0);
-    if (!(await holdsWhatWasSent(this.#file, this.#sent, digest, tell))) throw new Problem({ code: "another_file" });
+    const same = this.#sent.byDigest ? await this.#agrees(tell, signal) : await holdsWhatWasSent(this.#file, this.#sent, digest, tell);
+    if (!same) throw new Problem({ code: "another_file" });
     this.#sent = null;
+  }
+
+  /** Whether the file begins with what has arrived. This browser does not know what that was: the services tier does. */
+  async #agrees(tell, signal) {
+    const upload = await this.#settled(signal);
+    if (upload.length !== this.#file.size) return false;
+    if (upload.offset === 0 || upload.state === "committed") return true;      // of what is stored all is compared (#checkStored)
+    tell(0);
+    return (await this.#hasher.digestLong(this.#file.slice(0, upload.offset), tell, signal)) === upload.sha256_of_offset;
   }
 
   /** What is read of the file, unless the person does not want to wait for it. */
@@ -135,8 +169,15 @@ export class Delivery {
 
   // -- ask ---------------------------------------------------------------------------------------------------------
 
-  /** Learns the true offset. An upload that is still running is waited for. */
+  /** Learns the true offset: the committed upload, or null for one that waits for more. */
   async #locate(signal) {
+    const upload = await this.#settled(signal);
+    this.#keep(upload.offset);
+    return upload.state === "committed" ? upload : null;
+  }
+
+  /** The upload when nothing runs there any more. One that is still running is waited for. */
+  async #settled(signal) {
     this.#hear("settling");
     for (;;) {
       try {
@@ -146,14 +187,10 @@ export class Delivery {
         if (!(error instanceof NoAnswer) || error.status === 0) throw error;
       }
       const upload = await this.#resource.state(signal);
-      if (upload.state === "committed") {
-        this.#keep(upload.offset);
-        return upload;
-      }
+      if (upload.state === "committed") return upload;
       if (upload.state === "waiting") {
         this.mayBeStored = false;
-        this.#keep(upload.offset);
-        return null;
+        return upload;
       }
       if (upload.state === "aborted" || upload.state === "deleted") {
         this.mayBeStored = false;

@@ -1,12 +1,19 @@
-// Files come in by the chooser or by a drop anywhere on the page.
+// Files and folders come in by the choosers or by a drop anywhere on the page.
 
-/** Calls `take(files, folders)` with File objects and the number of folders left out. */
-export function acceptFiles({ input, overlay, take }) {
-  input.addEventListener("change", () => {
-    const files = [...input.files];
-    input.value = "";     // so that the same file can be chosen again
-    if (files.length > 0) take(files, 0);
-  });
+/**
+ * Calls `take(files, roots)` with File objects, and what folders can be read from later (`foldersIn` of folder.js). `folderInput`: where
+ * folders can be chosen as well.
+ */
+export function acceptFiles({ input, folderInput, overlay, take }) {
+  for (const each of [input, folderInput].filter((one) => one !== undefined)) {
+    each.addEventListener("change", () => {
+      const files = [...each.files];
+      each.value = "";    // so that the same can be chosen again
+      if (files.length === 0) return;
+      if (each === folderInput) take([], [files]);
+      else take(asTheyAre(files), []);
+    });
+  }
 
   // dragenter and dragleave fire for every element on the way, so count them.
   let depth = 0;
@@ -35,8 +42,8 @@ export function acceptFiles({ input, overlay, take }) {
     if (!carriesFiles(event)) return;
     event.preventDefault();
     show(false);
-    const { files, folders } = split(event.dataTransfer);
-    take(files, folders);
+    const { files, roots } = split(event.dataTransfer);
+    take(asTheyAre(files), roots);
   });
 }
 
@@ -45,17 +52,23 @@ function carriesFiles(event) {
 }
 
 function split(dataTransfer) {
-  const files = [];
-  let folders = 0;
+  const [files, roots] = [[], []];
   for (const item of dataTransfer.items) {
     if (item.kind !== "file") continue;
-    if (item.webkitGetAsEntry?.()?.isDirectory) {
-      folders += 1;
+    const entry = item.webkitGetAsEntry?.();
+    if (entry?.isDirectory) {
+      roots.push(entry);
       continue;
     }
     // Null where the browser has no file to give, as with some attachments out of a mail program.
     const file = item.getAsFile();
     if (file !== null) files.push(file);
   }
-  return { files, folders };
+  return { files, roots };
+}
+
+/** Chromium looks at a file's size and date only now; what is done to it after it was chosen then counts as a change. */
+function asTheyAre(files) {
+  for (const file of files) file.slice(0, 0);
+  return files;
 }

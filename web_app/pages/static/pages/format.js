@@ -1,6 +1,8 @@
 // Numbers, times and names as a person reads them. Pure functions: no DOM, no state.
 
-const UNITS = ["bytes", "KiB", "MiB", "GiB", "TiB", "PiB"];
+import { LOCALE, t, tn } from "./text.js";
+
+const UNITS = ["", t("KiB"), t("MiB"), t("GiB"), t("TiB"), t("PiB")];
 
 /** Bytes in binary units, as Windows and our own logs count them; the same rule as templatetags/readable.py. */
 export function size(bytes) {
@@ -10,18 +12,32 @@ export function size(bytes) {
     value /= 1024;
     unit += 1;
   }
-  if (unit === 0) return bytes === 1 ? "1 byte" : `${bytes} bytes`;
-  return `${value < 100 ? trimZero(value.toFixed(1)) : Math.round(value)} ${UNITS[unit]}`;
+  if (unit === 0) return tn(bytes, "{count} byte", "{count} bytes", { count: bytes });
+  return `${decimal(value, 0, value < 100 ? 1 : 0)} ${UNITS[unit]}`;
 }
+
+/** "1.2 TiB of 2 TiB left for you here"; the limit alone where nobody knows what is left. `tell`: how bytes are told. */
+export function explainQuota({ quota, unit, limit, left }, tell = size) {
+  const told = { limit: unit === "bytes" ? tell(limit) : count(limit) };
+  if (left !== null) told.left = unit === "bytes" ? tell(left) : left.toLocaleString(LOCALE);
+  return (QUOTAS[quota] ?? QUOTAS.collection)(told);
+}
+
+const QUOTAS = {
+  collection: (told) => "left" in told ? t("{left} of {limit} left", told) : t("Up to {limit} in all", told),
+  person: (told) => "left" in told ? t("{left} of {limit} left for you in all collections", told)
+    : t("Up to {limit} in all for you in all collections", told),
+  person_here: (told) => "left" in told ? t("{left} of {limit} left for you", told) : t("Up to {limit} in all for you", told),
+};
 
 /** The same of a whole file: nothing is worth a word. */
 export function fileSize(bytes) {
-  return bytes === 0 ? "Empty (0 bytes)" : size(bytes);
+  return bytes === 0 ? t("Empty (0 bytes)") : size(bytes);
 }
 
 /** "342,884,352 bytes" in the reader's own grouping. */
 export function exactBytes(bytes) {
-  return `${bytes.toLocaleString()} ${bytes === 1 ? "byte" : "bytes"}`;
+  return tn(bytes, "{count} byte", "{count} bytes");
 }
 
 /** "327 MiB (342,884,352 bytes)"; a size that is told in bytes anyway is told once. */
@@ -29,20 +45,34 @@ export function sizeInFull(bytes) {
   return bytes < 1024 ? fileSize(bytes) : `${size(bytes)} (${exactBytes(bytes)})`;
 }
 
-/** Bytes taken beside a total: both in the total's unit, with a fixed number of digits, so that the text does not jump. */
+/**
+ * Bytes taken beside a total: in the total's unit with a fixed number of digits, so that the text does not jump; what is less than one of
+ * them in its own: "61 MiB of 2 GiB". Cut off, not rounded: the text never names a byte that is not there yet.
+ */
 export function sizeOf(taken, total) {
-  let scale = 1;
+  const unit = unitOf(total);
+  if (unit === 0) return tn(total, "{taken} of {count} byte", "{taken} of {count} bytes", { taken, count: total });
+  const told = { taken: taken === 0 ? "0" : cut(taken, unitOf(taken)), total: size(total) };
+  if (taken < 1024 ** unit) return t("{taken} of {total}", told);
+  const scaled = total / 1024 ** unit;
+  const digits = scaled < 10 ? 2 : scaled < 100 ? 1 : 0;
+  told.taken = decimal(Math.floor((taken / 1024 ** unit) * 10 ** digits) / 10 ** digits, digits, digits);
+  return t("{taken} of {total}", told);
+}
+
+function unitOf(bytes) {
   let unit = 0;
-  while (total / scale >= 1024 && unit < UNITS.length - 1) {
-    scale *= 1024;
-    unit += 1;
-  }
-  if (unit === 0) return `${taken} of ${total} bytes`;
-  const digits = total / scale < 100 ? 1 : 0;
-  // Cut off, not rounded: the text never names a byte that is not there yet.
-  const factor = 10 ** digits;
-  const shown = (Math.floor((taken / scale) * factor) / factor).toFixed(digits);
-  return `${shown} of ${size(total)}`;
+  while (bytes >= 1024 ** (unit + 1) && unit < UNITS.length - 1) unit += 1;
+  return unit;
+}
+
+function cut(bytes, unit) {
+  const whole = Math.floor(bytes / 1024 ** unit);
+  return unit === 0 ? size(whole) : `${whole} ${UNITS[unit]}`;
+}
+
+function decimal(value, least, most) {
+  return value.toLocaleString(LOCALE, { minimumFractionDigits: least, maximumFractionDigits: most, useGrouping: false });
 }
 
 export function speed(bytesPerSecond) {
@@ -56,14 +86,14 @@ export function percent(taken, total) {
 
 /** A coarse duration: estimates that change every second are noise. */
 export function timeLeft(seconds) {
-  if (seconds < 5) return "a few seconds left";
-  if (seconds < 50) return `about ${Math.ceil(seconds / 5) * 5} s left`;
+  if (seconds < 5) return t("a few seconds left");
+  if (seconds < 50) return t("about {seconds} s left", { seconds: Math.ceil(seconds / 5) * 5 });
   const minutes = Math.round(seconds / 60);
-  if (minutes < 90) return `about ${Math.max(1, minutes)} min left`;
+  if (minutes < 90) return t("about {minutes} min left", { minutes: Math.max(1, minutes) });
   const hours = Math.floor(minutes / 60);
   const rest = Math.round((minutes % 60) / 5) * 5;
-  if (hours >= 10 || rest === 0) return `about ${hours} h left`;
-  return rest === 60 ? `about ${hours + 1} h left` : `about ${hours} h ${rest} min left`;
+  if (hours >= 10 || rest === 0) return t("about {hours} h left", { hours });
+  return rest === 60 ? t("about {hours} h left", { hours: hours + 1 }) : t("about {hours} h {minutes} min left", { hours, minutes: rest });
 }
 
 /** "12 s", for waits that the page itself counts down. */
@@ -72,17 +102,17 @@ export function wait(seconds) {
 }
 
 export function count(files) {
-  return files === 1 ? "1 file" : `${files} files`;
+  return tn(files, "{count} file", "{count} files");
 }
 
 export function shortDigest(hex) {
   return `${hex.slice(0, 12)}…`;
 }
 
-const MOMENT = new Intl.DateTimeFormat(undefined, {
+const MOMENT = new Intl.DateTimeFormat(LOCALE, {
   dateStyle: "medium", timeStyle: "short",
 });
-const EXACT_MOMENT = new Intl.DateTimeFormat(undefined, {
+const EXACT_MOMENT = new Intl.DateTimeFormat(LOCALE, {
   year: "numeric", month: "long", day: "numeric",
   hour: "2-digit", minute: "2-digit", second: "2-digit", timeZoneName: "long",
 });
@@ -104,6 +134,18 @@ export function displayName(name) {
   return name.replace(/[\p{Cc}\u061C\u200E\u200F\u202A-\u202E\u2066-\u2069]/gu, "\uFFFD");
 }
 
+/** What a person calls a file; an Archive is called what the folder is. */
+export function titleOf({ name, folder }) {
+  return displayName(folder ?? name);
+}
+
+/** "327 MiB"; of an Archive how many files it holds as well, and how many of them nothing. */
+export function aboutFile({ size: bytes, folder, files, empty }) {
+  if (folder === undefined) return fileSize(bytes);
+  const hollow = empty === 0 ? "" : empty === files ? t(", all of them empty") : t(", {count} of them empty", { count: empty });
+  return `${t("Folder of {files}", { files: count(files) })}${hollow} · ${t("{size} as one archive", { size: size(bytes) })}`;
+}
+
 /** A long text as [head, tail], cut `length` characters before its end: what the eye counts as characters, not UTF-16. */
 export function splitTail(text, length) {
   const characters = "Segmenter" in Intl
@@ -111,8 +153,4 @@ export function splitTail(text, length) {
     : [...text];
   if (characters.length <= 2 * length) return [text, ""];
   return [characters.slice(0, -length).join(""), characters.slice(-length).join("")];
-}
-
-function trimZero(text) {
-  return text.endsWith(".0") ? text.slice(0, -2) : text;
 }

@@ -1,15 +1,17 @@
-// The page's side of hash-worker.js.
+// The page's side of hash-worker.js, and of digest-worker.js.
 
 import { NoAnswer, Problem } from "./problem.js";
+import { unlessAborted } from "./wait.js";
 
 export class Hasher {
   #url;
+  #longUrl;
   #worker = null;
   #asked = new Map();       // number → {resolve, reject}
   #number = 0;
 
-  constructor(workerUrl) {
-    this.#url = workerUrl;
+  constructor(workerUrl, longUrl) {
+    [this.#url, this.#longUrl] = [workerUrl, longUrl];
     this.#worker = this.#start();       // now, while the server that the page came from is surely there
   }
 
@@ -22,6 +24,11 @@ export class Hasher {
     answer.catch(() => {});
     this.#worker.postMessage({ number, part });
     return answer;
+  }
+
+  /** See below. */
+  digestLong(part, tell, signal) {
+    return digestLong(this.#longUrl, part, tell, signal);
   }
 
   #start() {
@@ -40,5 +47,26 @@ export class Hasher {
       this.#asked.clear();
     });
     return worker;
+  }
+}
+
+/**
+ * The SHA-256 in hex of a Blob of any length, in a worker of its own (digest-worker.js) so that nothing else waits for it. `tell(bytes)`:
+ * so many have been read. Throws Problem `file_unreadable`, NoAnswer, or AbortError as soon as `signal` aborts.
+ */
+export async function digestLong(workerUrl, part, tell, signal) {
+  const worker = new Worker(workerUrl, { type: "module" });
+  try {
+    return await unlessAborted(new Promise((resolve, reject) => {
+      worker.addEventListener("message", ({ data: { done, digest, fault } }) => {
+        if (done !== undefined) tell(done);
+        else if (fault === undefined) resolve(digest);
+        else reject(new Problem({ code: "file_unreadable" }));
+      });
+      worker.addEventListener("error", () => reject(new NoAnswer()));
+      worker.postMessage(part);
+    }), signal);
+  } finally {
+    worker.terminate();
   }
 }

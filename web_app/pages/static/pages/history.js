@@ -20,22 +20,23 @@ let running = null;
 let wanted = false;     // something was stored since the list was last asked for
 
 /**
- * Replaces the page's list by the server's newest one. A failure changes nothing: the list is only a little older then.
+ * Replaces the page's list by the server's newest one, once `dress(body)` has put what web_app does not know into it. A failure changes nothing: the list is only a little older then.
  * However many files are stored at once, one request is under way and at most one more is to come.
  */
-export function refreshHistory(section) {
+export function refreshHistory(section, dress = () => {}) {
   wanted = true;
-  running ??= refresh(section);
+  running ??= refresh(section, dress);
   return running;
 }
 
-async function refresh(section) {
+async function refresh(section, dress) {
   while (wanted) {
     wanted = false;
     try {
       const page = await newest(section.dataset.refreshUrl);
       // The keyboard would lose its place on the page with the element that has it.
       while (section.contains(document.activeElement)) await focusMoves(section);
+      await dress(page.body);
       show(section, page);
     } catch {
       // Offline: see above.

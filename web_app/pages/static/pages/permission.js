@@ -45,8 +45,8 @@ export class Permission {
   }
 
   /** Best effort: what is not given up runs out by itself. The next one to ask for is another one. */
-  giveUp() {
-    if (this.grantId !== null) this.#api.giveUp(this.grantId).catch(() => {});
+  giveUp(because) {
+    if (this.grantId !== null) this.#api.giveUp(this.grantId, because).catch(() => {});
     this.grantId = null;
     this.#token = "none";
   }

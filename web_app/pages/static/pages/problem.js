@@ -4,13 +4,16 @@ const PASSING = new Set([408, 423, 429, 500, 502, 503, 504]);
 
 /** The server answered, and said no: an RFC 9457 problem. `code` is stable; match on it, never on text. */
 export class Problem extends Error {
-  constructor({ code, status = 0, title = "", detail = "", detected = "", retryAfter = null, offset = null }) {
+  constructor({ code, status = 0, title = "", detail = "", detected = "", quota = null, unit = null, limit = null, left = null,
+    retryAfter = null, offset = null, path = null }) {
     super(code);
     this.code = code;
     this.status = status;
     this.title = title;
     this.detail = detail;
     this.detected = detected;       // a media type, beside `type_refused`
+    this.quota = quota === null ? null : { quota, unit, limit, left };      // which it is, beside `quota_exceeded`
+    this.path = path;               // of a file in a folder, beside `file_unreadable`; it never leaves the page
     this.retryAfter = retryAfter;   // seconds, or null
     this.offset = offset;           // where the upload stands, beside `wrong_offset`
   }

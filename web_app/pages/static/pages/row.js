@@ -1,10 +1,12 @@
 // One file's row: shows a Transfer and offers what can be done about it. The markup is the page's <template id="file-row">.
 
 import {
-  displayName, exactBytes, fileSize, percent, sizeInFull, sizeOf, speed, splitTail, timeLeft,
+  aboutFile, exactBytes, percent, sizeInFull, sizeOf, speed, splitTail, timeLeft, titleOf,
 } from "./format.js";
 import { showTime } from "./history.js";
 import { describe, safeOf, standing } from "./messages.js";
+import { isFinished } from "./summary.js";
+import { t } from "./text.js";
 import { typeInWords } from "./types.js";
 
 const TEXT_EVERY_MS = 500;      // numbers that change faster cannot be read
@@ -25,23 +27,28 @@ export class Row {
     this.#transfer = transfer;
     this.element = template.content.firstElementChild.cloneNode(true);
     for (const part of this.element.querySelectorAll("[data-part]")) this.#parts[part.dataset.part] = part;
-    const { name, size: bytes } = transfer.file;
-    const shown = displayName(name);
+    const shown = titleOf(transfer.file);
     const [head, tail] = splitTail(shown, TAIL);
     this.#parts.name.setAttribute("aria-label", shown);
     this.#parts.name.title = shown;
     this.#parts.head.textContent = head;
     this.#parts.tail.textContent = tail;
-    this.#parts.size.textContent = fileSize(bytes);
-    this.#parts.size.title = exactBytes(bytes);
+    this.#parts.size.textContent = aboutFile(transfer.file);
+    this.#parts.size.title = exactBytes(transfer.file.size);
     this.#parts.collection.textContent = transfer.collection.title;
-    this.#parts.bar.setAttribute("aria-label", `Bytes taken of ${shown}`);
+    this.#parts.bar.setAttribute("aria-label", t("Bytes taken of {file}", { file: shown }));
     for (const action of ACTIONS) {
       this.#parts[action].addEventListener("click", ({ detail }) => {
         if (detail < 2 || !ONCE.has(action)) act(action);
       });
       this.#label(action, this.#parts[action].textContent.trim());
     }
+    const { more } = this.#parts;
+    more.setAttribute("aria-label", t("Details: {file}", { file: shown }));
+    more.addEventListener("click", () => {
+      more.ariaExpanded = String(more.ariaExpanded === "false");
+      this.#parts.result.hidden = more.ariaExpanded === "false";
+    });
     transfer.addEventListener("change", () => this.render());
     transfer.addEventListener("progress", () => this.#animate());
     this.render();
@@ -55,7 +62,7 @@ export class Row {
     const { title, text, action, code } = describe(transfer);
     this.#parts.state.textContent = this.#stateText(title);
     this.#show("note", text);
-    this.#show("code", code ? `Code: ${code}` : "");
+    this.#show("code", code ? t("Code: {code}", { code }) : "");
     const moving = transfer.running && !transfer.safe && state !== "cancelling";
     const begun = transfer.meter !== null && (!transfer.ended || transfer.resumable);
     this.#parts.bar.hidden = !(begun || state === "sending" || state === "preparing" || state === "confirming");
@@ -65,11 +72,14 @@ export class Row {
     this.#parts.pause.hidden = !(moving || state === "queued");
     this.#parts.resume.hidden = state !== "paused";
     this.#parts.cancel.hidden = !(moving || state === "queued" || state === "paused" || transfer.resumable) || state === "cancelling";
-    this.#label("cancel", transfer.ended ? "Discard" : "Cancel");
+    this.#label("cancel", transfer.ended ? t("Discard") : t("Cancel"));
+    this.#label("retry", action === "beside" ? t("Send it beside") : t("Try again"));
     this.#parts.retry.hidden = action === undefined || action === "none";
     this.#parts.signin.hidden = action !== "signin";
     this.#parts.remove.hidden = !transfer.ended || transfer.resumable;
-    this.#parts.result.hidden = !transfer.safe;
+    // Folded to one line once nothing more will come: what it says in full is a press away.
+    this.#parts.more.hidden = state !== "stored";
+    this.#parts.result.hidden = !transfer.safe || (state === "stored" && this.#parts.more.ariaExpanded === "false");
     if (transfer.safe) this.#showResult();
     if (state === "preparing") this.#parts.bar.removeAttribute("value");
     else this.#draw(performance.now(), true);
@@ -99,11 +109,13 @@ export class Row {
     const { upload, receiptUrl } = this.#transfer;
     this.#parts.digest.textContent = upload.sha256;
     this.#parts.copy.dataset.copy = upload.sha256;
+    this.#parts.copy.querySelector("span").textContent = ` ${t("digest of {file}", { file: this.#parts.name.title })}`;
     this.#parts.bytes.textContent = sizeInFull(upload.length);
     this.#parts.type.textContent = typeInWords(upload.media_type);
     this.#parts.type.title = upload.media_type;
     showTime(this.#parts.time, upload.durable_at);
     this.#parts.receipt.hidden = receiptUrl === null;
+    this.#parts.receipt.setAttribute("aria-label", t("Download receipt: {file}", { file: this.#parts.name.title }));
     if (receiptUrl !== null) {
       const { pathname, search } = new URL(receiptUrl, location.origin);
       this.#parts.receipt.href = pathname + search;
@@ -120,7 +132,8 @@ export class Row {
 
   #draw(now, withText) {
     const { meter, state, file } = this.#transfer;
-    const still = matchMedia("(prefers-reduced-motion: reduce)").matches;
+    // It glides only while frames are drawn; where it stops it stands at what is true.
+    const still = matchMedia("(prefers-reduced-motion: reduce)").matches || !UNDER_WAY.includes(state);
     const taken = this.#transfer.safe ? file.size : (meter === null ? 0 : (still ? meter.offset : meter.shown(now)));
     // A <progress max=0> would be indeterminate; an empty file is complete as soon as it is stored.
     this.#parts.bar.max = Math.max(1, file.size);
@@ -147,11 +160,24 @@ export class Row {
 
   #pace(now) {
     const { meter, state } = this.#transfer;
-    if (state === "waiting") return "You need not do anything.";
+    if (state === "waiting") return t("You need not do anything.");
     if (state !== "sending" || meter === null) return "";
-    if (meter.offset === meter.total) return "Everything has arrived; verifying…";
-    if (meter.stalled(now)) return navigator.onLine ? "No new bytes are arriving; still trying" : "Your computer is offline; still trying";
+    if (meter.offset === meter.total) return t("Everything has arrived; verifying…");
+    if (meter.stalled(now)) {
+      return navigator.onLine ? t("No new bytes are arriving; still trying") : t("Your computer is offline; still trying");
+    }
     const perSecond = meter.speed(now);
     return perSecond === null ? "" : `${speed(perSecond)}, ${timeLeft(meter.secondsLeft(now))}`;
   }
+}
+
+/** What is finished comes last, so that what is under way or failed stands first; the keyboard keeps its place. */
+export function placeRow(row, transfer) {
+  const list = document.getElementById("file-list");
+  const { activeElement } = document;
+  const last = isFinished(transfer);
+  if (row.element.parentElement === list && last === ("finished" in row.element.dataset)) return;
+  row.element.toggleAttribute("data-finished", last);
+  list.insertBefore(row.element, last ? null : list.querySelector("[data-finished]"));
+  if (row.element.contains(activeElement)) activeElement.focus({ preventScroll: true });
 }

@@ -37,7 +37,7 @@ export class Transfer extends EventTarget {
     this.until = 0;                 // performance.now() of the next try, while waiting
     this.meter = null;
     this.upload = null;             // the services tier's word on the committed file
-    this.receiptUrl = null;
+    this.receiptUrl = this.storedAs = null;     // storedAs: where that is another name than it was sent under
     this.lateCancel = false;        // cancelled when the file was already stored
     this.unknown = false;           // cancelled when nobody could say whether it was
     this.leftBehind = false;        // cancelled, and what had arrived could not be taken back
@@ -84,13 +84,16 @@ export class Transfer extends EventTarget {
     }
   }
 
-  /** Other tabs leave it alone from now on, and it is remembered, also where it was forgotten meanwhile (sign-out). */
-  async #hold() {
+  /**
+   * Other tabs leave it alone from now on, and it is remembered. Where it was forgotten meanwhile (sign-out), or begun elsewhere, nobody
+   * here knows what was sent of it before: `byDigest`.
+   */
+  async #hold(more = {}) {
     this.#letGo?.();
     this.#letGo = await this.#tools.unfinished.hold(this.uploadId);
     if (this.#letGo === null) throw new Problem({ code: "in_another_tab" });
     const { grantId } = this.#permission;
-    this.#tools.unfinished.keep({ grantId, uploadId: this.uploadId, collection: this.collection.slug }, this.file);
+    this.#tools.unfinished.keep({ grantId, uploadId: this.uploadId, collection: this.collection.slug, ...more }, this.file);
   }
 
   /** Not even begun. */
@@ -131,7 +134,7 @@ export class Transfer extends EventTarget {
     this.#pausing = false;
     let [failures, kept] = [0, this.kept];
     this.#become("preparing");
-    if (this.uploadId !== null) await this.#hold();
+    if (this.uploadId !== null) await this.#hold({ byDigest: true });
     for (;;) {
       signal.throwIfAborted();
       try {
@@ -153,7 +156,7 @@ export class Transfer extends EventTarget {
       await this.#renew(signal);
       return;
     }
-    if (this.#permission.grantId !== null) this.#abandon();
+    if (this.#permission.grantId !== null) this.#abandon("superseded");
     const url = await this.#permission.ask(this.collection.slug, this.file.size, signal);
     this.#takeUp(this.#permission, null, url);
   }
@@ -204,13 +207,13 @@ export class Transfer extends EventTarget {
     await this.#patience.pause(ms, signal);
   }
 
-  /** web_app has its receipt already: only this browser had not heard of it. */
+  /** web_app has its receipt already: only this browser had not heard of it. Or it has others, and this one never ended. */
   async #storedBefore(signal) {
-    const {
-      sha256, size, media_type, completed_at, receipt_url,
-    } = await this.#tools.api.grant(this.#permission.grantId, signal);
-    this.receiptUrl = receipt_url;
-    return { sha256, length: size, media_type, durable_at: completed_at, receipt: null };
+    const one = (await this.#tools.api.grant(this.#permission.grantId, signal)).uploads.find(({ upload_id: id }) => id === this.uploadId);
+    if (one === undefined) throw new Problem({ code: "upload_gone", status: 410 });
+    const stored = await this.#delivery.storedBefore(one, signal);
+    this.receiptUrl = one.receipt_url;
+    return stored;
   }
 
   // -- to web_app --------------------------------------------------------------------------------------------------
@@ -237,11 +240,12 @@ export class Transfer extends EventTarget {
 
   async #stopped(error) {
     const problem = error instanceof Problem ? error : new Problem({ code: "page_fault" });
+    if (problem.code === "file_unreadable") problem.path = await this.file.unreadable?.(this.kept) ?? null;      // which one, of a folder
     // Then what was begun is not this file's to end: it waits for its own.
     if (problem.code === "another_file") [this.#permission, this.#resource] = [new Permission(this.#tools.api), null];
     const over = this.uploadId === null || GONE.has(problem.code);
     // Nothing of it will ever be continued: another try asks for a new permission, and begins anew.
-    if (over && !this.safe && problem.code !== "sign_in_required") this.#abandon();
+    if (over && !this.safe && problem.code !== "sign_in_required") this.#abandon(problem.code);
     this.#become("stopped", problem);
   }
 
@@ -276,8 +280,8 @@ export class Transfer extends EventTarget {
     }
   }
 
-  #abandon() {
-    this.#permission.giveUp();
+  #abandon(because) {
+    this.#permission.giveUp(because);
     this.#forget();
     this.#resource = this.#delivery = this.meter = null;
   }
@@ -294,4 +298,3 @@ export class Transfer extends EventTarget {
     this.dispatchEvent(new Event("change"));
   }
 }
-

@@ -23,12 +23,12 @@ export class Unfinished {
     this.#signedOut = false;
   }
 
-  /** `ids`: {grantId, uploadId, collection}. Best effort: without it only a reload costs more. */
+  /** `ids`: {grantId, uploadId, collection, byDigest?}. Best effort: without it only a reload costs more. */
   keep(ids, file) {
     return this.#write(async () => {
       if (this.#signedOut || await this.#knows(ids.uploadId)) return;
       const key = await crypto.subtle.generateKey({ name: "HMAC", hash: "SHA-256" }, false, ["sign"]);
-      const record = { ...ids, person: this.#person, size: file.size, begun: Date.now(), key, ...await traits(file, key) };
+      const record = { ...ids, person: this.#person, size: file.size, folder: file.folder !== undefined, begun: Date.now(), key, ...await traits(file, key) };
       if (!this.#signedOut) await inStore("readwrite", (store) => store.put(record));
     });
   }
@@ -149,8 +149,9 @@ function forgetDatabase() {
   return settled(indexedDB.deleteDatabase(DATABASE));
 }
 
+/** Its two ends; of an Archive also what tells it from another one with the same. */
 function sampleOf(file) {
-  return new Blob([file.slice(0, SAMPLE_BYTES), file.slice(-SAMPLE_BYTES)]).arrayBuffer();
+  return new Blob([file.slice(0, SAMPLE_BYTES), file.slice(-SAMPLE_BYTES), file.index ?? ""]).arrayBuffer();
 }
 
 async function traits(file, key) {

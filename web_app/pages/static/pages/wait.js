@@ -1,5 +1,7 @@
 // Waiting that can be given up.
 
+const WORK_MS = 12;         // at a time: a frame is 16
+
 /** Resolves after `ms`, or at once when the network comes back; rejects with an AbortError as soon as `signal` aborts. */
 export function pause(ms, signal) {
   return new Promise((resolve, reject) => {
@@ -42,6 +44,29 @@ export class Patience {
 
   end() {
     this.#waiting?.abort();
+  }
+}
+
+/**
+ * Lets the page draw and answer in the midst of long work. Not by a timer: in a tab in the background each of these takes a second.
+ */
+export class Breather {
+  #since = performance.now();
+
+  /** Rests where it is time for it; whether it did. */
+  async rest() {
+    if (performance.now() - this.#since < WORK_MS) return false;
+    await new Promise((resolve) => {
+      const { port1, port2 } = new MessageChannel();
+      port1.addEventListener("message", () => {
+        port1.close();
+        resolve();
+      });
+      port1.start();
+      port2.postMessage(null);
+    });
+    this.#since = performance.now();
+    return true;
   }
 }
 

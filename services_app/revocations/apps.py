@@ -1,0 +1,6 @@
+from django.apps import AppConfig
+
+
+class RevocationsConfig(AppConfig):
+    name = "services_app.revocations"
+    label = "revocations"

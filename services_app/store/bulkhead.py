@@ -1,0 +1,43 @@
+"""So many threads of a process may wait for the store, and no more: the others are there for what needs none (ADR 0026)."""
+
+import contextlib
+import threading
+import time
+from collections.abc import Iterator
+
+from .errors import StoreUnavailable
+
+STALLED = 1.0  # seconds after which a call that has not come back says that the store stalls
+
+
+class Bulkhead:
+    """Lets `most` threads through. While the store answers the next one waits for its turn; once it stalls it is told at once."""
+
+    def __init__(self, most: int):
+        self._most, self._turn, self._mine = most, threading.Condition(), threading.local()
+        self._inside: dict[int, float] = {}  # thread → when it went in; the oldest first
+
+    @contextlib.contextmanager
+    def passed(self) -> Iterator[None]:
+        """For the length of a `with` block; one within another needs no second turn. Raises StoreUnavailable."""
+        if getattr(self._mine, "inside", False):
+            yield
+            return
+        me = threading.get_ident()
+        with self._turn:
+            if not self._turn.wait_for(lambda: len(self._inside) < self._most, self._patience()):
+                raise StoreUnavailable("stalled")
+            self._inside[me] = time.monotonic()
+        self._mine.inside = True
+        try:
+            yield
+        finally:
+            self._mine.inside = False
+            with self._turn:
+                del self._inside[me]
+                self._turn.notify()
+
+    def _patience(self) -> float:
+        """Seconds until the oldest call inside would count as stalled."""
+        oldest = next(iter(self._inside.values()), time.monotonic())
+        return max(0.0, oldest + STALLED - time.monotonic())
