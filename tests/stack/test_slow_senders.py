@@ -1,0 +1,32 @@
+"""What a sender holds of the uploads process while nothing comes from it: its socket, its staged file and the store's folder."""
+
+import os
+from pathlib import Path
+
+from dev.stack import Stack
+from tests.abuse.slow import slow
+from tests.waiting import wait_for
+
+SENDERS, CONNECTIONS = 12, 3
+
+
+def opened(stack) -> list[str]:
+    """What the uploads process has open, as the kernel names it."""
+    names = []
+    for folder in (Path(f"/proc/{pid}/fd") for pid in stack.pids("uploads")):
+        for one in folder.iterdir():
+            try:
+                names.append(os.readlink(one))
+            except FileNotFoundError:
+                continue  # closed meanwhile
+    return names
+
+
+def test_many_senders_who_wait_hold_no_connection_to_the_database(tmp_path):
+    with Stack(tmp_path, env={"uploads": {"DATABASE_CONNECTIONS": str(CONNECTIONS)}}) as stack, slow(stack) as senders:
+        database = str(stack.services_state / "services.sqlite3")
+        for number in range(SENDERS):
+            senders.put(number, sub=f"sender-{number}", length=1 << 20)
+        wait_for(lambda: len(stack.staged()) == SENDERS, 30)
+        wait_for(lambda: 0 < opened(stack).count(database) <= CONNECTIONS)
+        assert sum(name.startswith(f"{stack.nas}/staging/") for name in opened(stack)) == SENDERS, "positive control: all of them wait"
