@@ -187,7 +187,7 @@ def test_totals_are_by_person_and_by_month_of_the_readers_zone(sent, collection)
 
     months, rows = figures("UTC")
     assert months == ["2026-10-01", "2026-11-01"]
-    assert rows == {"=cmd": [(0, 0), (1, 600), (1, 600)], "ada": [(2, 400), (0, 0), (2, 400)], "All": [(2, 400), (1, 600), (3, 1000)]}
+    assert rows == {"=cmd": [(0, 0), (1, 600), (1, 600)], "ada": [(2, 400), (0, 0), (2, 400)], "Ever": [(2, 400), (1, 600), (3, 1000)]}
     assert figures("Europe/Zurich")[1]["ada"] == [(1, 100), (1, 300), (2, 400)]
     StoredUpload.objects.filter(pk=IDS[0]).update(durable_at="2024-01-01T00:00:00Z")
     found = totals(stored, "UTC")

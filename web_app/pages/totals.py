@@ -47,7 +47,7 @@ class Totals:
 def totals(stored: QuerySet[StoredUpload], zone: str) -> Totals:
     months = _months(stored, zone)
     by_person: dict[str, Row] = {}
-    everybody = _row(_("All"), months)
+    everybody = _row(_("Everybody"), months)
     for name, month, files, size in _counted(stored, months, zone):
         row = by_person.setdefault(name, _row(name, months))
         for each in (row, everybody):

@@ -13,7 +13,8 @@ const catalog = (await CATALOGS[lang]?.().catch(() => null))?.default ?? {};
 
 /** For Intl: numbers and dates as the reader is used to them where that is of the page's language, say those of Austria in German. */
 export const LOCALE = navigator.languages.find((one) => languageOf(one) === languageOf(lang)) ?? lang;
-const PLURALS = new Intl.PluralRules(lang);
+// Ours is that of Portugal: Brazil's says "0 ficheiro".
+const PLURALS = new Intl.PluralRules(lang === "pt" ? "pt-PT" : lang);
 const NUMBERS = new Intl.NumberFormat(LOCALE);
 const LIST = new Intl.ListFormat(lang);
 

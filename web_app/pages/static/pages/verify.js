@@ -94,7 +94,8 @@ function showReceipt() {
   const verdict = part("receipt-verdict");
   part("receipt-facts").hidden = receipt?.claims === undefined;
   if (receipt === null) return say(verdict, "wait", t("No receipt yet"), t("Add the receipt too (receipt-….jws): the file is compared with what it says."));
-  if (receipt.fault) return say(verdict, "bad", t("This receipt proves nothing"), `“${displayName(receipt.name)}”: ${REFUSED[receipt.fault]}`);
+  if (receipt.fault) return say(verdict, "bad", t("This receipt proves nothing"),
+    t("“{file}”: {fault}", { file: displayName(receipt.name), fault: REFUSED[receipt.fault] }));
   const { iss, iat, size, collection, sub, media_type, received_at, durable_at, sha256, upload_id, ledger_seq } = receipt.claims;
   say(verdict, "good", t("This receipt is genuine"), t("“{issuer}” signed “{file}” on {moment}. Nothing in it was changed since.",
     { issuer: iss, file: displayName(receipt.name), moment: exactMoment(new Date(iat * 1000)) }));

@@ -305,5 +305,6 @@ export default {
   "“{file}” could not be read": "„{file}“ konnte nicht gelesen werden",
   "“{file}” has been read": "„{file}“ wurde gelesen",
   "“{file}” is another one.": "„{file}“ ist eine andere.",
+  "“{file}”: {fault}": "„{file}“: {fault}",
   "“{issuer}” signed “{file}” on {moment}. Nothing in it was changed since.": "„{issuer}“ hat „{file}“ am {moment} signiert. Seitdem wurde nichts daran verändert.",
 };

@@ -305,5 +305,6 @@ export default {
   "“{file}” could not be read": "No se pudo leer «{file}»",
   "“{file}” has been read": "Se ha leído «{file}»",
   "“{file}” is another one.": "«{file}» es otro.",
+  "“{file}”: {fault}": "«{file}»: {fault}",
   "“{issuer}” signed “{file}” on {moment}. Nothing in it was changed since.": "«{issuer}» firmó «{file}» el {moment}. Nada de él ha cambiado desde entonces.",
 };

@@ -305,5 +305,6 @@ export default {
   "“{file}” could not be read": "« {file} » n’a pas pu être lu",
   "“{file}” has been read": "« {file} » a été lu",
   "“{file}” is another one.": "« {file} » en est un autre.",
+  "“{file}”: {fault}": "« {file} » : {fault}",
   "“{issuer}” signed “{file}” on {moment}. Nothing in it was changed since.": "« {issuer} » a signé « {file} » le {moment}. Rien n’y a été modifié depuis.",
 };

@@ -305,5 +305,6 @@ export default {
   "“{file}” could not be read": "Não foi possível ler “{file}”",
   "“{file}” has been read": "“{file}” foi lido",
   "“{file}” is another one.": "“{file}” é outro.",
+  "“{file}”: {fault}": "“{file}”: {fault}",
   "“{issuer}” signed “{file}” on {moment}. Nothing in it was changed since.": "“{issuer}” assinou “{file}” em {moment}. Nada nele foi alterado desde então.",
 };
