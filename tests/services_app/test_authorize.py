@@ -74,7 +74,7 @@ def test_any_other_method_is_refused(ask, grant_token, method, path):
     ("code", "claims", "asked"),
     [
         ("token_expired", {"exp": 5}, {}),
-        ("token_not_yet_valid", {"nbf": int(time.time()) + 3600}, {}),
+        ("token_not_yet_valid", {"nbf": int(time.time()) + 86400}, {}),
         ("token_issuer", {"iss": "other"}, {}),
         ("token_audience", {"aud": "other"}, {}),
         ("token_claims", {"max_size": 0}, {}),

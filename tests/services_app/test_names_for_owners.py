@@ -164,7 +164,7 @@ def test_to_a_collections_coordinator_what_anybody_sent_there_is_told_and_nothin
         ("token_issuer", {"iss": "https://other.example"}, {}),
         ("token_expired", {"exp": 5}, {}),
         ("token_expired", {"iat": int(time.time()) - 700, "exp": int(time.time()) + 9000}, {}),
-        ("token_not_yet_valid", {"nbf": int(time.time()) + 600}, {}),
+        ("token_not_yet_valid", {"nbf": int(time.time()) + 86400}, {}),
         ("token_claims", {"cnf": None}, {}),
         ("token_claims", {"sub": None}, {}),
         ("token_claims", {"uploads": None}, {}),
