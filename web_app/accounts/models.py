@@ -1,4 +1,4 @@
-"""People, the keys of their scripts, and tries to log in."""
+"""People, what they sign in with, the keys of their scripts, and tries to log in."""
 
 import datetime
 import hashlib
@@ -73,6 +73,37 @@ class Session(AbstractBaseSession):
 
     def __str__(self) -> str:
         return "session"  # not its key, which opens it: Django's admin shows what goes with a person who is removed
+
+
+class Totp(models.Model):
+    """A person's authenticator app (factors/totp.py). `sealed`: the secret that both know (factors/sealing.py). `last_step`: no code of
+    this step, or of one before it, counts any more.
+    """
+
+    person = models.OneToOneField(User, on_delete=models.CASCADE, related_name="totp")
+    sealed = models.CharField(max_length=255)
+    last_step = models.BigIntegerField()
+    made_at = models.DateTimeField(auto_now_add=True)
+
+    class Meta:
+        verbose_name = "authenticator app"
+
+    def __str__(self) -> str:
+        return "authenticator app"
+
+
+class RecoveryCode(models.Model):
+    """Of ten, good once (factors/recovery.py)."""
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="recovery_codes")
+    digest = models.CharField(max_length=64)
+    used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        constraints = [models.UniqueConstraint(fields=["person", "digest"], name="one_row_for_a_recovery_code")]
+
+    def __str__(self) -> str:
+        return "recovery code"
 
 
 LONGEST_DAYS = 3650  # that a key may last, however it is made

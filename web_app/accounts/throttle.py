@@ -26,6 +26,11 @@ BY_ADDRESS = 50
 BY_ACCOUNT = 100
 # The same with one try from each address: so many addresses it takes to shut out an owner who comes from a new one.
 BY_ACCOUNT_FIRST_TRIES = 1000
+# Wrong codes of a second step, of one person. Nobody gets to it without the password, so these shut nobody out but who shares it: in a
+# browser that signed in before in WINDOW, in all others together in a day. Three codes of a million are right at a time.
+CODES_BY_DEVICE = 10
+CODES_BY_PERSON = 20
+A_DAY = datetime.timedelta(days=1)
 # Links by mail, in an hour.
 AN_HOUR = datetime.timedelta(hours=1)
 ASKS_BY_ADDRESS = 20
@@ -55,6 +60,21 @@ def ask_for_a_link(address: str) -> None:
 def take_a_link(person: str) -> None:
     """For this person, whoever asked for it: nobody's mailbox is flooded. Raises TooManyTries."""
     _take([(_key("link", person), LINKS_BY_PERSON)], AN_HOUR, {})
+
+
+def take_a_code(person: str, device: str | None) -> None:
+    """Count one try at the second step, before it is looked at. Raises TooManyTries."""
+    _take([_code_bound(person, device)], WINDOW if device else A_DAY, {})
+
+
+def give_the_code_back(person: str, device: str | None) -> None:
+    """It was right. What was tried before it goes on counting: that may have been somebody else."""
+    key, _ = _code_bound(person, device)
+    SignInTries.objects.filter(key=key, count__gt=0).update(count=F("count") - 1)
+
+
+def _code_bound(person: str, device: str | None) -> tuple[str, int]:
+    return (_key("code", person, device), CODES_BY_DEVICE) if device else (_key("code", person), CODES_BY_PERSON)
 
 
 def _take(bounds: list[tuple[str, int]], window: datetime.timedelta, raised: dict[int, int]) -> None:

@@ -1,11 +1,17 @@
 from django.urls import path
 
 from web_app.accounts import password_views, session_views
+from web_app.accounts.factors import views as factor_views
 from web_app.accounts.views import ChangePassword, PasswordChanged, SignIn, SignOut
 
 app_name = "accounts"
 urlpatterns = [
     path("login/", SignIn.as_view(), name="login"),
+    path("login/code/", factor_views.second_step, name="second-step"),
+    path("factors/", factor_views.factors, name="factors"),
+    path("factors/app/", factor_views.set_up_app, name="set-up-app"),
+    path("factors/app/remove", factor_views.remove_app, name="remove-app"),
+    path("factors/codes", factor_views.new_codes, name="recovery-codes"),
     path("password/", ChangePassword.as_view(), name="password"),
     path("password/changed/", PasswordChanged.as_view(), name="password-changed"),
     path("forgotten/", password_views.forgotten, name="forgotten"),

@@ -1,21 +1,21 @@
-"""Log in and out, and change one's password."""
-
-import time
+"""Log in and out, and change one's password. The second step of signing in is in factors/views.py."""
 
 from django.conf import settings
 from django.contrib.auth import views
 from django.contrib.auth.mixins import LoginRequiredMixin
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.shortcuts import render
+from django.http import HttpResponseRedirect
+from django.shortcuts import redirect, render
 from django.urls import reverse_lazy
 from django.utils.decorators import method_decorator
 from django.views.decorators.cache import never_cache
 from django.views.decorators.csrf import csrf_exempt
 from django.views.generic import TemplateView
 
-from web_app.accounts import devices, hashing, sessions
+from web_app.accounts import hashing, signing_in
 from web_app.accounts.binding import forget_binding
+from web_app.accounts.factors.policies import has_factor
 from web_app.accounts.forms import NewPasswordForm, SignInForm
 from web_app.accounts.sensitive import has_just_signed_in
 from web_app.accounts.signals import account_of
@@ -57,13 +57,12 @@ class SignIn(views.LoginView):
         return response
 
     def form_valid(self, form):
-        before = self.request.session.session_key
-        response = super().form_valid(form)
-        if self.request.session.session_key == before:
-            self.request.session.cycle_key()  # Django keeps it for who was signed in already
-        self.request.session["signed_in_at"] = int(time.time())
-        devices.remember(self.request, response, form.cleaned_data["username"])
-        sessions.make_room(self.request.user, self.request.session, who=Who.asks(self.request))
+        person, then = form.get_user(), self.get_success_url()
+        if has_factor(person):
+            signing_in.begin(self.request, person, then)
+            return redirect("accounts:second-step")
+        response = HttpResponseRedirect(then)
+        signing_in.complete(self.request, response, person)
         return response
 
     def form_invalid(self, form):

@@ -36,6 +36,11 @@ class Action(models.TextChoices):
     PASSWORD_CHANGED = "password_changed"  # noqa: S105  a word, no password
     PASSWORD_LINK_SENT = "password_link_sent"  # noqa: S105
     SESSION_ENDED = "session_ended"
+    FACTOR_ADDED = "factor_added"
+    FACTOR_REMOVED = "factor_removed"
+    FACTOR_USED = "factor_used"
+    FACTOR_REFUSED = "factor_refused"
+    RECOVERY_CODES_MADE = "recovery_codes_made"
     ADDED = "added"
     CHANGED = "changed"
     DELETED = "deleted"

@@ -21,7 +21,10 @@ KEPT_FOR = datetime.timedelta(days=90)
 
 # Refusals of the web API that tell of somebody who tries what they may not.
 TOLD_BY_CODE = frozenset({"collection_forbidden", "receipt_unknown_grant", "receipt_invalid", "receipt_mismatch"})
-KINDS = TOLD_BY_CODE | {"sign_in_failed", "sign_in_throttled", "api_key_refused", "foreign_grant", "password_link_throttled"}
+KINDS = TOLD_BY_CODE | {
+    "sign_in_failed", "sign_in_throttled", "password_link_throttled", "factor_refused", "factor_throttled",
+    "api_key_refused", "foreign_grant",
+}
 for known in KINDS:
     counted.security_events.labels(known)
 

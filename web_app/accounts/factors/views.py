@@ -1,0 +1,162 @@
+"""Second factors: the page on which people see, add and remove their own, and the second step of signing in."""
+
+from urllib.parse import urlsplit
+
+import segno
+from django import forms
+from django.conf import settings
+from django.contrib.auth.decorators import login_required
+from django.contrib.auth.views import redirect_to_login
+from django.db import transaction
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.shortcuts import redirect, render
+from django.urls import reverse
+from django.utils.translation import gettext_lazy as _
+from django.views.decorators.cache import never_cache
+from django.views.decorators.http import require_http_methods, require_POST, require_safe
+
+from web_app.accounts import signing_in, throttle
+from web_app.accounts.devices import device_of
+from web_app.accounts.factors import actions, recovery, sealing, totp
+from web_app.accounts.factors.policies import has_factor
+from web_app.accounts.models import User
+from web_app.accounts.sensitive import has_just_signed_in
+from web_app.audit import security
+from web_app.audit.models import Action
+from web_app.audit.record import Who, record
+
+_NEW = "new_totp"  # what a session holds while an app is set up: the sealed secret
+_LONGEST = 64  # characters of what is typed
+
+
+class CodeForm(forms.Form):
+    """A code of the app, or one of the recovery codes."""
+
+    code = forms.CharField(max_length=_LONGEST, required=False)
+    recovery_code = forms.CharField(max_length=_LONGEST, required=False)
+
+    def clean(self):
+        if not self.cleaned_data.get("code") and not self.cleaned_data.get("recovery_code"):
+            raise forms.ValidationError(_("Enter the code that your app shows now."), code="required")
+        return self.cleaned_data
+
+    @property
+    def typed(self) -> str:
+        return self.cleaned_data["recovery_code"] or self.cleaned_data["code"]
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def second_step(request: HttpRequest) -> HttpResponse:
+    """Behind the password, for who has a second factor."""
+    person = signing_in.person_between(request)
+    if person is None:
+        return redirect_to_login(signing_in.then(request))
+    form = CodeForm(request.POST or None)
+    status = 200
+    if form.is_valid():
+        status = _wrong_code(request, person, form)
+        if not status:
+            response = HttpResponseRedirect(signing_in.then(request))
+            signing_in.complete(request, response, person)
+            return response
+    elif form.errors:
+        status = 400
+    return render(request, "accounts/second_step.html", {"form": form}, status=status)
+
+
+def _wrong_code(request: HttpRequest, person: User, form: CodeForm) -> int:
+    """The status of why this code lets nobody in, which the form says then in words; 0 for one that does."""
+    device = device_of(request, person.get_username())
+    try:
+        throttle.take_a_code(person.uploader_id, device)
+    except throttle.TooManyTries:
+        security.note("factor_throttled", request, person=person)
+        form.add_error(None, _("Too many wrong codes. Try again tomorrow, or in a browser in which you have signed in before."))
+        return 429
+    if actions.use_code(person, form.typed, who=Who(person, request.META.get("REMOTE_ADDR") or None)):
+        throttle.give_the_code_back(person.uploader_id, device)
+        return 0
+    if security.note("factor_refused", request, person=person):
+        with transaction.atomic():
+            record(Who.asks(request), Action.FACTOR_REFUSED, "user", person.uploader_id, person=person)
+    form.add_error(None, _("That code is not right, or it was used already. Wait for the next one. Is the clock of your device right?"))
+    return 400
+
+
+@require_safe
+@never_cache
+@login_required
+def factors(request: HttpRequest) -> HttpResponse:
+    context = {
+        "page": "factors",
+        "app": getattr(request.user, "totp", None),
+        "has_factor": has_factor(request.user),
+        "codes_left": request.user.recovery_codes.filter(used_at=None).count(),
+        "codes_in_all": recovery.COUNT,
+    }
+    return render(request, "accounts/factors.html", context)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def set_up_app(request: HttpRequest) -> HttpResponse:
+    """Shows a secret, and keeps it once the app has shown that it has it too. The first time recovery codes come with it."""
+    person = request.user
+    if not has_just_signed_in(request):
+        return redirect_to_login(request.path)
+    secret, form = _new_secret(request, person), CodeForm(request.POST or None)
+    if form.is_valid():
+        who = Who(person, request.META.get("REMOTE_ADDR") or None)
+        if actions.add_app(person, secret, form.cleaned_data["code"], who=who):
+            del request.session[_NEW]
+            return _with_codes(request, person, who) if not person.recovery_codes.exists() else redirect("accounts:factors")
+        form.add_error(None, _("That is not the code that the app should show now. Try the next one. Is the clock of your device right?"))
+    issuer = f"Sluice {urlsplit(settings.PUBLIC_URL).hostname}"
+    address = totp.address(secret, account=person.get_username(), issuer=issuer)
+    context = {
+        "page": "factors",
+        "form": form,
+        "qr": segno.make(address, error="m").svg_inline(omitsize=True, dark="#000", light="#fff", svgclass="qr"),
+        "address": address,
+        "secret": totp.spelled(secret),
+        "replaces": hasattr(person, "totp"),
+    }
+    return render(request, "accounts/set_up_app.html", context, status=400 if form.errors else 200)
+
+
+def _new_secret(request: HttpRequest, person: User) -> bytes:
+    """The same as long as the page is open, however often it is loaded."""
+    try:
+        return sealing.opened(request.session.get(_NEW, ""), person.uploader_id)
+    except sealing.NotOpened:  # there is none yet, or it is of who was signed in before
+        secret = totp.new_secret()
+        request.session[_NEW] = sealing.seal(secret, person.uploader_id)
+        return secret
+
+
+@require_POST
+@never_cache
+@login_required
+def remove_app(request: HttpRequest) -> HttpResponse:
+    if not has_just_signed_in(request):
+        return redirect_to_login(reverse("accounts:factors"))
+    actions.remove_app(request.user, who=Who.asks(request))
+    return redirect("accounts:factors")
+
+
+@require_POST
+@never_cache
+@login_required
+def new_codes(request: HttpRequest) -> HttpResponse:
+    if not has_just_signed_in(request):
+        return redirect_to_login(reverse("accounts:factors"))
+    if not has_factor(request.user):
+        return redirect("accounts:factors")
+    return _with_codes(request, request.user, Who.asks(request))
+
+
+def _with_codes(request: HttpRequest, person: User, who: Who) -> HttpResponse:
+    codes = actions.make_recovery_codes(person, who=who)
+    return render(request, "accounts/recovery_codes.html", {"page": "factors", "codes": codes, "text": "\n".join(codes)})
