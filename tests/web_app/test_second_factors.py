@@ -1,5 +1,7 @@
 """A second factor: set up, asked for behind the password, good once, and nothing opens in between."""
 
+import base64
+import io
 import re
 import threading
 import time
@@ -8,6 +10,8 @@ from urllib.parse import parse_qs, urlencode, urlsplit
 import pytest
 from django.contrib.auth import SESSION_KEY
 from django.contrib.sessions.backends.base import SessionBase
+from django.core.checks import run_checks
+from django.core.management import CommandError, call_command
 from django.db import connection
 
 from tests.web_app.conftest import PASSWORD, just_signed_in
@@ -193,7 +197,7 @@ def test_nothing_opens_between_password_and_second_step(between, browser, person
     assert not AuditEvent.objects.filter(action="signed_in").exists() and devices.COOKIE not in between.cookies
     answers = {path: between.get(path) for path in INSIDE}
     shut = {path: re.sub(r"\?.*", "", answer.get("Location", str(answer.status_code))) for path, answer in answers.items()}
-    assert shut == {**dict.fromkeys(INSIDE, SIGN_IN), "/admin/": "/admin/login/", "/session": "401"}
+    assert shut == {**dict.fromkeys(INSIDE, SIGN_IN), APP: SECOND, "/admin/": "/admin/login/", "/session": "401"}
     assert between.get("/api/v1/uploads").status_code == between.get("/api/v1/whoami").status_code == 401
     ask(between, SECOND, code=code())
     opened = {path: between.get(path).status_code for path in INSIDE}
@@ -327,6 +331,89 @@ def test_a_secret_that_opens_no_more_is_a_wrong_code_and_recovery_codes_still_le
 def test_keys_of_programs_need_no_second_factor(browser, guarded):
     _, text = api_keys.create(guarded, label="", who=COMMAND)
     assert browser().get("/api/v1/uploads", headers={"Authorization": f"Bearer {text}"}).status_code == 200
+
+
+@pytest.fixture
+def demanded(settings):
+    settings.SECOND_FACTOR = "everyone"
+
+
+def set_up(client) -> tuple[bytes, object]:
+    page = client.get(APP)
+    secret = base64.b32decode(re.search(r'id="app-secret">(\w+)<', page.text)[1])
+    return secret, ask(client, APP, code=code(secret=secret))
+
+
+@pytest.mark.parametrize(("policy", "of_ada", "of_olga"), [("optional", False, False), ("staff", False, True), ("everyone", True, True)])
+def test_who_must_have_a_factor_is_led_to_set_one_up_and_nowhere_else_before(browser, person, operator, settings, policy, of_ada, of_olga):
+    settings.SECOND_FACTOR = policy
+    for name, led in (("ada", of_ada), ("olga", of_olga)):
+        client = browser()
+        answer = ask(client, SIGN_IN, username=name, password=PASSWORD, next="/uploads/")
+        assert answer["Location"] == (APP if led else "/uploads/") and is_in(client) is not led
+        if not led:
+            continue
+        for path in {*INSIDE} - {APP}:
+            assert client.get(path).status_code in (302, 401), path
+        assert ask(client, CODES).status_code == ask(client, SECOND, code="123456").status_code == 302
+        assert "Once this is done" in client.get(APP).text and not is_in(client)
+        _, done = set_up(client)
+        assert is_in(client) and 'href="/uploads/"' in done.text and len(re.findall("<li><code>", done.text)) == 10
+        assert client.get("/admin/").status_code == (200 if name == "olga" else 302)
+
+
+def test_who_has_a_factor_does_not_come_past_it_by_setting_up_another(between, guarded, demanded):
+    assert between.get(APP)["Location"] == ask(between, APP, code=code())["Location"] == SECOND
+    fresh = totp.new_secret()
+    assert not actions.add_app(guarded, fresh, code(secret=fresh), who=COMMAND, may_replace=False)  # nor where two do so at once
+    assert actions.use_code(guarded, code(), who=COMMAND) == "totp"
+
+
+def test_a_session_of_before_ends_when_a_factor_comes_to_be_demanded_and_one_with_a_factor_goes_on(browser, person, settings):
+    without, with_one, key = browser(), browser(), api_keys.create(person, label="", who=COMMAND)[1]
+    ask(without, SIGN_IN, username="ada", password=PASSWORD)
+    ask(with_one, SIGN_IN, username="ada", password=PASSWORD)
+    set_up(with_one)
+    assert is_in(without) and is_in(with_one)
+    settings.SECOND_FACTOR = "staff"
+    assert is_in(without)
+    settings.SECOND_FACTOR = "everyone"
+    assert not is_in(without) and without.get("/uploads/").status_code == 302 and is_in(with_one)
+    assert browser().get("/api/v1/uploads", headers={"Authorization": f"Bearer {key}"}).status_code == 200
+
+
+def test_the_last_factor_stays_where_one_is_demanded(browser, guarded, demanded):
+    client = browser()
+    ask(client, SIGN_IN, username="ada", password=PASSWORD)
+    ask(client, SECOND, code=code())
+    assert "cannot be without one" in client.get(FACTORS).text and "Remove the app" not in client.get(FACTORS).text
+    assert ask(client, REMOVE).status_code == 302 and Totp.objects.exists()
+
+
+@pytest.mark.parametrize("said", ["", "all", "Everyone", "no"])
+def test_what_second_factor_says_is_known_or_nothing_starts(settings, said):
+    settings.SECOND_FACTOR = said
+    assert [one.id for one in run_checks() if one.id.startswith("web.")] == ["web.E017"]
+    settings.SECOND_FACTOR = "staff"
+    assert not [one.id for one in run_checks() if one.id.startswith("web.")]
+
+
+def test_who_lost_everything_gets_in_by_the_password_again_and_is_signed_out_everywhere(between, browser, guarded):
+    ask(between, SECOND, code=code())
+    actions.make_recovery_codes(guarded, who=COMMAND)
+    half = browser()
+    ask(half, SIGN_IN, username="ada", password=PASSWORD)
+    said = io.StringIO()
+    call_command("take_factors_away", "ada", stdout=said)
+    assert said.getvalue() == "ada: totp, recovery_codes. Signed out everywhere.\n"
+    assert not is_in(between) and not Totp.objects.exists() and not RecoveryCode.objects.exists()
+    told = AuditEvent.objects.filter(action="factor_removed").get()
+    assert (told.person, told.actor, told.fields) == (guarded, None, ["totp", "recovery_codes"])
+    assert AuditEvent.objects.filter(action="session_ended", person=guarded, actor=None).count() == 1
+    assert ask(half, SECOND, code=code(1))["Location"].startswith(SIGN_IN) and not is_in(half)
+    assert ask(half, SIGN_IN, username="ada", password=PASSWORD)["Location"] == "/" and is_in(half)
+    with pytest.raises(CommandError, match="no user of that name"):
+        call_command("take_factors_away", "nobody")
 
 
 def test_an_empty_form_counts_as_no_try(between):

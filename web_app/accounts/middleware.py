@@ -4,10 +4,12 @@ import logging
 import time
 
 from django.conf import settings
+from django.contrib.auth.models import AnonymousUser
 from django.contrib.sessions.middleware import SessionMiddleware
 
 from web_app.accounts import api_keys
-from web_app.accounts.sessions import SEEN, is_idle, seen_every
+from web_app.accounts.factors.policies import OPTIONAL, is_demanded_of
+from web_app.accounts.sessions import SEEN, WITH_FACTOR, is_idle, seen_every
 from web_app.audit import security
 from web_app.config.errors import ApiKeyRefused
 from web_app.config.outage import is_of_the_database
@@ -36,8 +38,8 @@ class KeptAnswers(SessionMiddleware):
 
 class RollingSession:
     """Push a session's end ahead while it is used, written at most once in five minutes; close it when nothing was asked of it for
-    SESSION_IDLE, and a week after log-in at the latest. Upload tokens do not end with it then: what is being sent goes on, and the
-    page asks its person to sign in again.
+    SESSION_IDLE, where a second factor came to be demanded, and a week after log-in at the latest. Upload tokens do not end with it
+    then: what is being sent goes on, and the page asks its person to sign in again.
     """
 
     def __init__(self, get_response):
@@ -46,16 +48,23 @@ class RollingSession:
     def __call__(self, request):
         # Only who sends a session cookie is looked up: health checks and API keys cost no query.
         if request.session.session_key and "signed_in_at" in request.session:
-            self._renew(request.session)
+            self._renew(request)
         return self.get_response(request)
 
     @staticmethod
-    def _renew(session) -> None:
-        now = int(time.time())
-        if now - session["signed_in_at"] > _LONGEST or is_idle(session, now):
+    def _renew(request) -> None:
+        session, now = request.session, int(time.time())
+        if now - session["signed_in_at"] > _LONGEST or is_idle(session, now) or _lacks_a_factor(request):
             session.flush()
+            request.user = AnonymousUser()
         elif now - session.get(SEEN, 0) > seen_every():
             session[SEEN] = now
+
+
+def _lacks_a_factor(request) -> bool:
+    """Opened by a password alone, before a second factor was demanded of this person: they sign in again, and set one up then."""
+    may_be_demanded = settings.SECOND_FACTOR != OPTIONAL and not request.session.get(WITH_FACTOR)
+    return may_be_demanded and request.user.is_authenticated and is_demanded_of(request.user)
 
 
 class ApiKeySignIn:

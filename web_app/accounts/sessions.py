@@ -21,8 +21,8 @@ from web_app.audit.models import Action
 from web_app.audit.record import Who, record
 
 # What a session holds, beside what Django keeps there: its name from signing in to signing out (grants/browsers.py), the browser's
-# rough name, and when something was last asked of it, in seconds.
-SIGN_IN, BROWSER, SEEN = "sign_in", "browser", "seen_at"
+# rough name, when something was last asked of it, in seconds, and whether a second factor was shown.
+SIGN_IN, BROWSER, SEEN, WITH_FACTOR = "sign_in", "browser", "seen_at", "with_factor"
 _SEEN_EVERY = 300  # seconds
 MOST = 50  # of one person
 

@@ -40,7 +40,7 @@ def then(request: HttpRequest) -> str:
     return request.session.get(_HALF, {}).get("then", "")
 
 
-def complete(request: HttpRequest, response: HttpResponse, person: User) -> None:
+def complete(request: HttpRequest, response: HttpResponse, person: User, *, with_factor: bool) -> None:
     """All that is asked of this person was shown. Nothing else begins a session that carries rights."""
     request.session.pop(_HALF, None)
     before = request.session.session_key
@@ -48,5 +48,6 @@ def complete(request: HttpRequest, response: HttpResponse, person: User) -> None
     if request.session.session_key == before:
         request.session.cycle_key()  # Django keeps it for who was signed in already
     request.session["signed_in_at"] = int(time.time())
+    request.session[sessions.WITH_FACTOR] = with_factor
     devices.remember(request, response, person.get_username())
     sessions.make_room(person, request.session, who=Who.asks(request))

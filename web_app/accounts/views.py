@@ -15,7 +15,7 @@ from django.views.generic import TemplateView
 
 from web_app.accounts import hashing, signing_in
 from web_app.accounts.binding import forget_binding
-from web_app.accounts.factors.policies import has_factor
+from web_app.accounts.factors.policies import has_factor, is_demanded_of
 from web_app.accounts.forms import NewPasswordForm, SignInForm
 from web_app.accounts.sensitive import has_just_signed_in
 from web_app.accounts.signals import account_of
@@ -58,11 +58,11 @@ class SignIn(views.LoginView):
 
     def form_valid(self, form):
         person, then = form.get_user(), self.get_success_url()
-        if has_factor(person):
+        if has_factor(person) or is_demanded_of(person):
             signing_in.begin(self.request, person, then)
-            return redirect("accounts:second-step")
+            return redirect("accounts:second-step" if has_factor(person) else "accounts:set-up-app")
         response = HttpResponseRedirect(then)
-        signing_in.complete(self.request, response, person)
+        signing_in.complete(self.request, response, person, with_factor=False)
         return response
 
     def form_invalid(self, form):

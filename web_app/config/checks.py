@@ -148,6 +148,14 @@ def sessions_may_last(app_configs, **kwargs):
 
 
 @register
+def second_factors_are_demanded_of_somebody_known(app_configs, **kwargs):
+    if settings.SECOND_FACTOR in ("optional", "staff", "everyone"):
+        return []
+    hint = "Set it to optional, staff (whoever may enter the admin) or everyone."
+    return [Error("SECOND_FACTOR says nothing that is known.", hint=hint, id="web.E017")]
+
+
+@register
 def the_database_proves_its_name(app_configs, **kwargs):
     if settings.DATABASE_HOST_UNVERIFIED or not database.is_impersonable(settings.DATABASES["default"]):
         return []

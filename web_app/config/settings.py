@@ -31,6 +31,9 @@ SECURITY_CONTACT_UNTIL = env.text("SECURITY_CONTACT_UNTIL", "")
 # Seconds after which a session that nothing is asked of ends (0: never); what is being sent goes on (accounts/middleware.py).
 SESSION_IDLE = env.integer("SESSION_IDLE", 4 * 3600)
 
+# Who must have a second factor: nobody, whoever may enter the admin, or everybody (accounts/factors/policies.py).
+SECOND_FACTOR = env.text("SECOND_FACTOR", "optional")
+
 # Days from a grant's first token to its last; no renewal goes beyond it.
 GRANT_LAST_DAY = env.integer("GRANT_LAST_DAY", 14)
 # Grants that one person may have open at the same time.

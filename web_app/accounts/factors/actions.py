@@ -9,6 +9,7 @@ import time
 from django.db import transaction
 from django.utils import timezone
 
+from web_app.accounts import sessions
 from web_app.accounts.factors import recovery, sealing, totp
 from web_app.accounts.models import RecoveryCode, Totp, User
 from web_app.audit.models import Action
@@ -20,15 +21,18 @@ logger = logging.getLogger(__name__)
 APP, CODES = "totp", "recovery_codes"
 
 
-def add_app(person: User, secret: bytes, typed: str, *, who: Who) -> bool:
+def add_app(person: User, secret: bytes, typed: str, *, who: Who, may_replace: bool) -> bool:
     """The app shows the right code for this secret, so it is the person's from now on, in the place of one that was; False for a wrong
-    code. The code is spent.
+    code, and where one was and may not be replaced. The code is spent.
     """
     step = totp.step_of(secret, typed, time.time())
     if step is None:
         return False
     with transaction.atomic():
+        _one_after_the_other(person)
         if Totp.objects.filter(person=person).exists():
+            if not may_replace:
+                return False
             _record(who, Action.FACTOR_REMOVED, person, APP)
         kept = {"sealed": sealing.seal(secret, person.uploader_id), "last_step": step}
         person.totp, _ = Totp.objects.update_or_create(person=person, defaults=kept)
@@ -48,7 +52,7 @@ def make_recovery_codes(person: User, *, who: Who) -> list[str]:
     """To be shown once. Those of before are worth nothing from now on."""
     codes = recovery.new_codes()
     with transaction.atomic():
-        User.objects.select_for_update(no_key=True).only("pk").get(pk=person.pk)  # one after the other, or there would be twenty
+        _one_after_the_other(person)  # or there would be twenty
         RecoveryCode.objects.filter(person=person).delete()
         RecoveryCode.objects.bulk_create(
             RecoveryCode(person=person, digest=recovery.digest(code, person.uploader_id)) for code in codes
@@ -82,6 +86,20 @@ def _spend_app_code(person: User, typed: str) -> bool:
 def _spend_recovery_code(person: User, typed: str) -> bool:
     code = RecoveryCode.objects.filter(person=person, digest=recovery.digest(typed, person.uploader_id), used_at=None)
     return code.update(used_at=timezone.now()) == 1
+
+
+def take_all_away(person: User, *, who: Who) -> list[str]:
+    """Of somebody who lost everything: what it was. Whoever is signed in as them is so no longer."""
+    with transaction.atomic():
+        taken = [kind for kind, kept in ((APP, Totp), (CODES, RecoveryCode)) if kept.objects.filter(person=person).delete()[0]]
+        if taken:
+            record(who, Action.FACTOR_REMOVED, "user", person.uploader_id, taken, person=person)
+        sessions.end_others(person, sessions.SessionStore(), who=who)
+    return taken
+
+
+def _one_after_the_other(person: User) -> None:
+    User.objects.select_for_update(no_key=True).only("pk").get(pk=person.pk)
 
 
 def _record(who: Who, action: Action, person: User, kind: str) -> None:

@@ -1,7 +1,16 @@
-"""Who is asked for a second factor?"""
+"""Who is asked for a second factor, and who must have one?"""
+
+from django.conf import settings
 
 from web_app.accounts.models import User
+from web_app.accounts.sensitive import is_operator
+
+OPTIONAL, STAFF, EVERYONE = "optional", "staff", "everyone"  # of SECOND_FACTOR
 
 
 def has_factor(person: User) -> bool:
     return hasattr(person, "totp")
+
+
+def is_demanded_of(person: User) -> bool:
+    return settings.SECOND_FACTOR == EVERYONE or (settings.SECOND_FACTOR == STAFF and is_operator(person))

@@ -15,10 +15,10 @@ from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
-from web_app.accounts import signing_in, throttle
+from web_app.accounts import sessions, signing_in, throttle
 from web_app.accounts.devices import device_of
 from web_app.accounts.factors import actions, recovery, sealing, totp
-from web_app.accounts.factors.policies import has_factor
+from web_app.accounts.factors.policies import has_factor, is_demanded_of
 from web_app.accounts.models import User
 from web_app.accounts.sensitive import has_just_signed_in
 from web_app.audit import security
@@ -50,7 +50,7 @@ class CodeForm(forms.Form):
 def second_step(request: HttpRequest) -> HttpResponse:
     """Behind the password, for who has a second factor."""
     person = signing_in.person_between(request)
-    if person is None:
+    if person is None or not has_factor(person):
         return redirect_to_login(signing_in.then(request))
     form = CodeForm(request.POST or None)
     status = 200
@@ -58,7 +58,7 @@ def second_step(request: HttpRequest) -> HttpResponse:
         status = _wrong_code(request, person, form)
         if not status:
             response = HttpResponseRedirect(signing_in.then(request))
-            signing_in.complete(request, response, person)
+            signing_in.complete(request, response, person, with_factor=True)
             return response
     elif form.errors:
         status = 400
@@ -92,6 +92,7 @@ def factors(request: HttpRequest) -> HttpResponse:
         "page": "factors",
         "app": getattr(request.user, "totp", None),
         "has_factor": has_factor(request.user),
+        "is_demanded": is_demanded_of(request.user),
         "codes_left": request.user.recovery_codes.filter(used_at=None).count(),
         "codes_in_all": recovery.COUNT,
     }
@@ -100,17 +101,26 @@ def factors(request: HttpRequest) -> HttpResponse:
 
 @require_http_methods(["GET", "HEAD", "POST"])
 @never_cache
-@login_required
 def set_up_app(request: HttpRequest) -> HttpResponse:
-    """Shows a secret, and keeps it once the app has shown that it has it too. The first time recovery codes come with it."""
-    person = request.user
-    if not has_just_signed_in(request):
+    """Shows a secret, and keeps it once the app has shown that it has it too. The first time recovery codes come with it. For who is
+    signed in, and behind the password for who must have a factor and has none: that signs in.
+    """
+    between = None if request.user.is_authenticated else signing_in.person_between(request)
+    person = between or request.user
+    if between is None and not has_just_signed_in(request):
         return redirect_to_login(request.path)
+    if between is not None and has_factor(between):
+        return redirect("accounts:second-step")
     secret, form = _new_secret(request, person), CodeForm(request.POST or None)
     if form.is_valid():
         who = Who(person, request.META.get("REMOTE_ADDR") or None)
-        if actions.add_app(person, secret, form.cleaned_data["code"], who=who):
+        if actions.add_app(person, secret, form.cleaned_data["code"], who=who, may_replace=between is None):
             del request.session[_NEW]
+            if between is not None:
+                response = _with_codes(request, person, who, then=signing_in.then(request))
+                signing_in.complete(request, response, person, with_factor=True)
+                return response
+            request.session[sessions.WITH_FACTOR] = True
             return _with_codes(request, person, who) if not person.recovery_codes.exists() else redirect("accounts:factors")
         form.add_error(None, _("That is not the code that the app should show now. Try the next one. Is the clock of your device right?"))
     issuer = f"Sluice {urlsplit(settings.PUBLIC_URL).hostname}"
@@ -122,6 +132,7 @@ def set_up_app(request: HttpRequest) -> HttpResponse:
         "address": address,
         "secret": totp.spelled(secret),
         "replaces": hasattr(person, "totp"),
+        "is_between": between is not None,
     }
     return render(request, "accounts/set_up_app.html", context, status=400 if form.errors else 200)
 
@@ -142,7 +153,8 @@ def _new_secret(request: HttpRequest, person: User) -> bytes:
 def remove_app(request: HttpRequest) -> HttpResponse:
     if not has_just_signed_in(request):
         return redirect_to_login(reverse("accounts:factors"))
-    actions.remove_app(request.user, who=Who.asks(request))
+    if not is_demanded_of(request.user):
+        actions.remove_app(request.user, who=Who.asks(request))
     return redirect("accounts:factors")
 
 
@@ -157,6 +169,7 @@ def new_codes(request: HttpRequest) -> HttpResponse:
     return _with_codes(request, request.user, Who.asks(request))
 
 
-def _with_codes(request: HttpRequest, person: User, who: Who) -> HttpResponse:
+def _with_codes(request: HttpRequest, person: User, who: Who, then: str = "/") -> HttpResponse:
     codes = actions.make_recovery_codes(person, who=who)
-    return render(request, "accounts/recovery_codes.html", {"page": "factors", "codes": codes, "text": "\n".join(codes)})
+    context = {"page": "factors", "codes": codes, "text": "\n".join(codes), "then": then}
+    return render(request, "accounts/recovery_codes.html", context)
