@@ -416,6 +416,32 @@ def test_who_lost_everything_gets_in_by_the_password_again_and_is_signed_out_eve
         call_command("take_factors_away", "nobody")
 
 
+def test_a_new_line_of_secret_key_ends_nothing_and_once_resealed_the_older_one_can_go(between, browser, guarded, settings):
+    ask(between, SECOND, code=code())
+    unused, before = browser(guarded), Totp.objects.get().sealed
+    settings.SECRET_KEY, settings.SECRET_KEY_FALLBACKS = "n" * 43, [settings.SECRET_KEY]
+    assert is_in(between)
+    other = browser()
+    ask(other, SIGN_IN, username="ada", password=PASSWORD)
+    assert ask(other, SECOND, code=code(1)).status_code == 302 and is_in(other)
+    said = io.StringIO()
+    call_command("reseal_secrets", stdout=said)
+    assert said.getvalue() == "Sealed anew: 1.\n" and Totp.objects.get().sealed != before
+    settings.SECRET_KEY_FALLBACKS = []
+    assert is_in(between) and is_in(other) and not is_in(unused)  # what was used in between is under the new line
+    clock.now += 10 * totp.STEP
+    assert actions.use_code(guarded, code(), who=COMMAND) == "totp"
+
+
+def test_what_opens_under_no_line_is_counted_and_left_as_it_is(guarded, stranger, settings):
+    Totp.objects.create(person=stranger, sealed=sealing.seal(SECRET, "somebody else"), last_step=0)
+    lost = Totp.objects.get(person=stranger).sealed
+    with pytest.raises(CommandError, match="1 open under no line of SECRET_KEY"):
+        call_command("reseal_secrets", stdout=io.StringIO())
+    assert Totp.objects.get(person=stranger).sealed == lost
+    assert actions.use_code(guarded, code(), who=COMMAND) == "totp"
+
+
 def test_an_empty_form_counts_as_no_try(between):
     assert ask(between, SECOND).status_code == 400 and not SignInTries.objects.filter(count__gt=0).exists()
 

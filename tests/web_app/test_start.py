@@ -221,3 +221,12 @@ def test_origin_of_another_form_is_refused(monkeypatch, value):
     monkeypatch.setenv("AN_ORIGIN", value)
     with pytest.raises(env.SettingError, match="AN_ORIGIN is not of the form"):
         env.https_origin("AN_ORIGIN")
+
+
+def test_each_line_of_a_secret_is_one_and_the_last_is_the_newest(monkeypatch, settings):
+    monkeypatch.setenv("SOME_SECRET", "\n older, with a comma \n\nnewest\n")
+    assert env.secret_lines("SOME_SECRET") == ["older, with a comma", "newest"]
+    settings.SECRET_KEY_FALLBACKS = ["x" * 43]
+    assert not ids()
+    settings.SECRET_KEY_FALLBACKS = ["x" * 42]
+    assert ids() == {"web.E008"}

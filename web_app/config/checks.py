@@ -84,10 +84,12 @@ def internal_certificates_load(app_configs, **kwargs):
 
 @register
 def secrets_are_long(app_configs, **kwargs):
+    secrets = [("INTERNAL_API_KEY", [settings.INTERNAL_API_KEY], "web.E007")]
+    secrets.append(("SECRET_KEY, or a line of it,", [settings.SECRET_KEY, *settings.SECRET_KEY_FALLBACKS], "web.E008"))
     return [
         Error(f"{name} is shorter than {env.SHORTEST_SECRET} characters.", hint=_MADE_BY, id=check_id)
-        for name, check_id in (("INTERNAL_API_KEY", "web.E007"), ("SECRET_KEY", "web.E008"))
-        if len(getattr(settings, name)) < env.SHORTEST_SECRET
+        for name, values, check_id in secrets
+        if min(map(len, values)) < env.SHORTEST_SECRET
     ]
 
 

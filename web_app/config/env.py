@@ -61,6 +61,11 @@ def secrets_listed(name: str) -> list[str]:
     return [part for part in secret(name).replace(",", "\n").split() if part]
 
 
+def secret_lines(name: str) -> list[str]:
+    """Several secrets, one a line, oldest first; a secret may hold commas."""
+    return [line.strip() for line in secret(name).splitlines() if line.strip()]
+
+
 def newest_secret(name: str) -> str:
     """The last of several. Raises SettingError for a short one as well."""
     newest = secrets_listed(name)[-1]
