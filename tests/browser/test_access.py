@@ -141,7 +141,8 @@ def test_the_question_about_empty_files_holds_to_the_same(uploads):
 
 
 OTHER_PAGES = ["/uploads/", "/no-such-page", "/accounts/login/", "/signed-in/", "/verify/", "/keys/", "/accounts/password/"]
-OTHER_PAGES += ["/accounts/sessions/", "/accounts/factors/", "/accounts/factors/app/", "/accounts/forgotten/", "/accounts/new-password/"]
+OTHER_PAGES += ["/accounts/factors/", "/accounts/factors/app/", "/accounts/factors/passkey/"]
+OTHER_PAGES += ["/accounts/sessions/", "/accounts/forgotten/", "/accounts/new-password/"]
 
 
 @pytest.mark.parametrize("path", OTHER_PAGES)

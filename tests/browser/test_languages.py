@@ -17,7 +17,7 @@ ROOT = STATE.parent
 PHONE = {"width": 360, "height": 740}
 SIZES = {"desktop": {"width": 1280, "height": 900}, "phone": PHONE}
 PAGES = ("/", "/uploads/", "/keys/", "/verify/", "/collections/", "/accounts/sessions/", "/accounts/password/")
-PAGES += ("/accounts/factors/", "/accounts/factors/app/", "/no-such-page")
+PAGES += ("/accounts/factors/", "/accounts/factors/app/", "/accounts/factors/passkey/", "/no-such-page")
 STORED = {
     "en-GB": "Stored and verified",
     "de-AT": "Gespeichert und geprüft",

@@ -1,4 +1,4 @@
-"""A second factor in a real browser: set up and used by keyboard, without scripts too."""
+"""Second factors in a real browser: set up and used by keyboard; codes without scripts too, passkeys of a virtual authenticator."""
 
 import base64
 import hmac
@@ -106,3 +106,75 @@ def test_all_of_it_works_without_scripts(own_stack, visitor):  # noqa: F811
     other.get_by_label("Code", exact=True).fill(code_of(secret, 0))
     other.get_by_role("button", name="Sign in").click()
     other.wait_for_url(own_stack.url + "/")
+
+
+def authenticator(page, **more) -> tuple:
+    """One that verifies its person and keeps passkeys, as a telephone's; with its CDP session."""
+    session = page.context.new_cdp_session(page)
+    session.send("WebAuthn.enable")
+    usual = {"protocol": "ctap2", "transport": "internal", "hasResidentKey": True, "hasUserVerification": True, "isUserVerified": True}
+    made = session.send("WebAuthn.addVirtualAuthenticator", {"options": {**usual, "automaticPresenceSimulation": True, **more}})
+    return session, made["authenticatorId"]
+
+
+def test_a_passkey_is_made_used_alone_and_removed_by_keyboard(own_stack, visitor, node_modules, screenshots):  # noqa: F811
+    make_person(own_stack, "modern")
+    page = visitor()
+    session, device = authenticator(page)
+    sign_in(page, own_stack, "modern", PASS_PHRASE)
+    page.goto(own_stack.url + "/accounts/factors/")
+    page.get_by_role("link", name="Add a passkey").focus()
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Make the passkey")).to_be_visible()
+    holds_to_the_same(page, node_modules), page.screenshot(path=screenshots / "add-passkey.png", full_page=True)
+    page.get_by_label("Name").fill("Laptop")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Keep your recovery codes")).to_be_visible()
+    [kept] = session.send("WebAuthn.getCredentials", {"authenticatorId": device})["credentials"]
+    assert kept["rpId"] == "localhost" and kept["isResidentCredential"]
+    page.goto(own_stack.url + "/accounts/factors/")
+    expect(page.locator(".key")).to_contain_text("Laptop")
+    holds_to_the_same(page, node_modules), page.screenshot(path=screenshots / "passkeys.png", full_page=True)
+
+    page.get_by_role("button", name="Sign out").click()
+    expect(page.get_by_role("heading", name="Sign in")).to_be_visible()
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": device, "isUserVerified": False})
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_text("No passkey was used.")).to_be_visible()
+    holds_to_the_same(page, node_modules), page.screenshot(path=screenshots / "login-passkey.png", full_page=True)
+    session.send("WebAuthn.setUserVerified", {"authenticatorId": device, "isUserVerified": True})
+    page.get_by_role("button", name="Use a passkey").focus()
+    page.keyboard.press("Enter")
+    page.wait_for_url(own_stack.url + "/")
+    expect(page.locator(".person-name")).to_contain_text("modern")
+
+    page.get_by_role("button", name="Sign out").click()
+    give_password_of_a_passkey_owner(page, own_stack, "modern")
+    holds_to_the_same(page, node_modules)
+    page.get_by_role("button", name="Use a passkey").click()
+    page.wait_for_url(own_stack.url + "/")
+    page.goto(own_stack.url + "/accounts/factors/")
+    page.get_by_role("button", name="Remove the passkey Laptop").focus()
+    page.keyboard.press("Enter")
+    expect(page.locator(".key")).to_have_count(0)
+    page.get_by_role("button", name="Sign out").click()
+    page.get_by_role("button", name="Use a passkey").click()
+    expect(page.get_by_role("heading", name="That passkey was not taken")).to_be_visible()
+    holds_to_the_same(page, node_modules)
+    assert not page.faults
+
+
+def give_password_of_a_passkey_owner(page, stack, name: str) -> None:
+    page.goto(stack.url + SIGN_IN)
+    page.get_by_label("User name").fill(name)
+    page.get_by_label("Password").fill(PASS_PHRASE)
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_visible()
+    expect(page.get_by_text("Now your passkey.")).to_be_visible()
+
+
+def test_without_scripts_there_is_no_button_that_does_nothing(own_stack, visitor):  # noqa: F811
+    page = visitor(java_script_enabled=False)
+    page.goto(own_stack.url + SIGN_IN)
+    expect(page.get_by_role("button", name="Sign in", exact=True)).to_be_visible()
+    expect(page.get_by_role("button", name="Use a passkey")).to_be_hidden()

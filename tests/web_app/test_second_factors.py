@@ -23,7 +23,7 @@ from web_app.audit.record import COMMAND
 
 pytestmark = pytest.mark.django_db
 SIGN_IN, SECOND, FACTORS, APP = "/accounts/login/", "/accounts/login/code/", "/accounts/factors/", "/accounts/factors/app/"
-REMOVE, CODES = "/accounts/factors/app/remove", "/accounts/factors/codes"
+REMOVE, CODES = "/accounts/factors/remove", "/accounts/factors/codes"
 SECRET = b"12345678901234567890"
 INSIDE = ("/", "/uploads/", "/keys/", FACTORS, APP, "/accounts/sessions/", "/accounts/password/", "/admin/", "/collections/", "/session")
 
@@ -440,6 +440,13 @@ def test_what_opens_under_no_line_is_counted_and_left_as_it_is(guarded, stranger
         call_command("reseal_secrets", stdout=io.StringIO())
     assert Totp.objects.get(person=stranger).sealed == lost
     assert actions.use_code(guarded, code(), who=COMMAND) == "totp"
+
+
+def test_an_operator_sees_what_somebody_has_set_up_and_nothing_of_it(browser, operator, guarded):
+    actions.make_recovery_codes(guarded, who=COMMAND)
+    page = just_signed_in(browser(operator)).get(f"/admin/accounts/user/{guarded.pk}/change/").text
+    assert "app: yes, passkeys: 0, recovery codes: 10" in page
+    assert Totp.objects.get().sealed not in page and totp.spelled(SECRET) not in page
 
 
 def test_an_empty_form_counts_as_no_try(between):

@@ -29,9 +29,10 @@ class PersonAdmin(AsksForThePassword, AuditedAdmin, UserAdmin):
         *UserAdmin.fieldsets,
         ("Collections", {"fields": ["memberships"]}),
         ("Quotas", {"fields": ["quota_bytes", "quota_objects"]}),
+        ("Second factors", {"fields": ["second_factors"]}),
         ("Services tier", {"fields": ["uploader_id"]}),
     )
-    readonly_fields = ["uploader_id", "last_login", "date_joined", "memberships"]
+    readonly_fields = ["uploader_id", "last_login", "date_joined", "memberships", "second_factors"]
     actions = ["invite"]
     list_display = ["username", "email", "first_name", "last_name", "is_active", "is_staff", "last_login"]
     search_fields = ["username", "first_name", "last_name", "email", "=uploader_id"]
@@ -39,6 +40,12 @@ class PersonAdmin(AsksForThePassword, AuditedAdmin, UserAdmin):
     @admin.display(description="memberships")
     def memberships(self, obj) -> str:
         return memberships_of(obj)
+
+    @admin.display(description="set up")
+    def second_factors(self, obj) -> str:
+        """Taking them away is no matter of a button: manage.py take_factors_away (ADR 0046)."""
+        codes = obj.recovery_codes.filter(used_at=None).count()
+        return f"app: {'yes' if hasattr(obj, 'totp') else 'no'}, passkeys: {obj.passkeys.count()}, recovery codes: {codes}"
 
     def audit_id(self, obj) -> str:
         return obj.uploader_id

@@ -92,6 +92,27 @@ class Totp(models.Model):
         return "authenticator app"
 
 
+class Passkey(models.Model):
+    """A credential of WebAuthn (factors/passkeys.py). `credential`: its id and public key, in base64. `signed`: how often its authenticator
+    said that it had signed. `last_asked_at`: nothing that was asked for then (ns), or before, counts any more.
+    """
+
+    person = models.ForeignKey(User, on_delete=models.CASCADE, related_name="passkeys")
+    name = models.CharField(max_length=80)
+    credential_id = models.CharField(max_length=1364, unique=True)  # 1023 bytes in base64url
+    credential = models.TextField()
+    signed = models.BigIntegerField()
+    last_asked_at = models.BigIntegerField(default=0)
+    made_at = models.DateTimeField(auto_now_add=True)
+    last_used_at = models.DateTimeField(null=True)
+
+    class Meta:
+        ordering = ["made_at", "pk"]
+
+    def __str__(self) -> str:
+        return "passkey"
+
+
 class RecoveryCode(models.Model):
     """Of ten, good once (factors/recovery.py)."""
 

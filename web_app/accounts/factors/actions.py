@@ -3,22 +3,32 @@
 A code counts once, whichever process it is shown to: it is spent by one conditional UPDATE, and who changed the row is who may go on.
 """
 
+import base64
 import logging
 import time
 
 from django.db import transaction
+from django.db.models import QuerySet
 from django.utils import timezone
+from django.utils.translation import gettext as _
+from fido2.webauthn import AttestedCredentialData
 
 from web_app.accounts import sessions
-from web_app.accounts.factors import recovery, sealing, totp
-from web_app.accounts.models import RecoveryCode, Totp, User
+from web_app.accounts.factors import passkeys, recovery, sealing, totp
+from web_app.accounts.factors.policies import has_factor, may_remove_one
+from web_app.accounts.models import Passkey, RecoveryCode, Totp, User
 from web_app.audit.models import Action
 from web_app.audit.record import Who, record
 
 logger = logging.getLogger(__name__)
 
 # As the audit names them.
-APP, CODES = "totp", "recovery_codes"
+APP, PASSKEY, CODES = "totp", "passkey", "recovery_codes"
+MOST_PASSKEYS = 20  # of one person
+
+
+class NotAdded(Exception):
+    """Why a passkey was not added, in words for its person."""
 
 
 def add_app(person: User, secret: bytes, typed: str, *, who: Who, may_replace: bool) -> bool:
@@ -40,12 +50,43 @@ def add_app(person: User, secret: bytes, typed: str, *, who: Who, may_replace: b
     return True
 
 
-def remove_app(person: User, *, who: Who) -> None:
-    """With the last factor go the recovery codes."""
+def add_passkey(person: User, name: str, made: AttestedCredentialData, signed: int, *, who: Who) -> None:
+    """Raises NotAdded."""
     with transaction.atomic():
-        if Totp.objects.filter(person=person).delete()[0]:
-            _record(who, Action.FACTOR_REMOVED, person, APP)
-        RecoveryCode.objects.filter(person=person).delete()
+        _one_after_the_other(person)
+        if person.passkeys.count() >= MOST_PASSKEYS:
+            raise NotAdded(_("You have %(count)s passkeys already. Remove one that is not needed.") % {"count": MOST_PASSKEYS})
+        credential_id, credential = passkeys.spelled(made.credential_id), base64.b64encode(made).decode()
+        if Passkey.objects.filter(credential_id=credential_id).exists():
+            raise NotAdded(_("That passkey is here already."))
+        person.passkeys.create(name=name, credential_id=credential_id, credential=credential, signed=signed)
+        _record(who, Action.FACTOR_ADDED, person, PASSKEY)
+
+
+def use_passkey(kept: Passkey, asked_at: int, signed: int, *, who: Who) -> bool:
+    """It signed what was asked for then: once, and no less often than before, or it is a copy (WebAuthn, section 6.1.1)."""
+    with transaction.atomic():
+        is_newer = Passkey.objects.filter(pk=kept.pk, last_asked_at__lt=asked_at)
+        if signed or kept.signed:
+            is_newer = is_newer.filter(signed__lt=signed)
+        is_right = is_newer.update(last_asked_at=asked_at, signed=signed, last_used_at=timezone.now()) == 1
+        if is_right:
+            _record(who, Action.FACTOR_USED, kept.person, PASSKEY)
+    return is_right
+
+
+def remove(person: User, found: QuerySet, kind: str, *, who: Who) -> bool:
+    """The app, or a passkey, of this person. With the last factor go the recovery codes. False where one has to stay."""
+    with transaction.atomic():
+        _one_after_the_other(person)
+        person = User.objects.get(pk=person.pk)
+        if not may_remove_one(person):
+            return False
+        if found.filter(person=person).delete()[0]:
+            _record(who, Action.FACTOR_REMOVED, person, kind)
+        if not has_factor(User.objects.get(pk=person.pk)):
+            RecoveryCode.objects.filter(person=person).delete()
+    return True
 
 
 def make_recovery_codes(person: User, *, who: Who) -> list[str]:
@@ -91,7 +132,8 @@ def _spend_recovery_code(person: User, typed: str) -> bool:
 def take_all_away(person: User, *, who: Who) -> list[str]:
     """Of somebody who lost everything: what it was. Whoever is signed in as them is so no longer."""
     with transaction.atomic():
-        taken = [kind for kind, kept in ((APP, Totp), (CODES, RecoveryCode)) if kept.objects.filter(person=person).delete()[0]]
+        kept = {APP: Totp, PASSKEY: Passkey, CODES: RecoveryCode}
+        taken = [kind for kind, model in kept.items() if model.objects.filter(person=person).delete()[0]]
         if taken:
             record(who, Action.FACTOR_REMOVED, "user", person.uploader_id, taken, person=person)
         sessions.end_others(person, sessions.SessionStore(), who=who)

@@ -8,18 +8,19 @@ from django.conf import settings
 from django.contrib.auth.decorators import login_required
 from django.contrib.auth.views import redirect_to_login
 from django.db import transaction
-from django.http import HttpRequest, HttpResponse, HttpResponseRedirect
+from django.http import HttpRequest, HttpResponse, HttpResponseRedirect, JsonResponse
 from django.shortcuts import redirect, render
 from django.urls import reverse
+from django.utils.http import url_has_allowed_host_and_scheme
 from django.utils.translation import gettext_lazy as _
 from django.views.decorators.cache import never_cache
 from django.views.decorators.http import require_http_methods, require_POST, require_safe
 
 from web_app.accounts import sessions, signing_in, throttle
 from web_app.accounts.devices import device_of
-from web_app.accounts.factors import actions, recovery, sealing, totp
-from web_app.accounts.factors.policies import has_factor, is_demanded_of
-from web_app.accounts.models import User
+from web_app.accounts.factors import actions, passkeys, recovery, sealing, totp
+from web_app.accounts.factors.policies import has_factor, may_remove_one
+from web_app.accounts.models import Passkey, Totp, User
 from web_app.accounts.sensitive import has_just_signed_in
 from web_app.audit import security
 from web_app.audit.models import Action
@@ -62,7 +63,8 @@ def second_step(request: HttpRequest) -> HttpResponse:
             return response
     elif form.errors:
         status = 400
-    return render(request, "accounts/second_step.html", {"form": form}, status=status)
+    has = {"has_app": hasattr(person, "totp"), "has_passkey": person.passkeys.exists()}
+    return render(request, "accounts/second_step.html", {"form": form, "next": signing_in.then(request), **has}, status=status)
 
 
 def _wrong_code(request: HttpRequest, person: User, form: CodeForm) -> int:
@@ -77,11 +79,76 @@ def _wrong_code(request: HttpRequest, person: User, form: CodeForm) -> int:
     if actions.use_code(person, form.typed, who=Who(person, request.META.get("REMOTE_ADDR") or None)):
         throttle.give_the_code_back(person.uploader_id, device)
         return 0
-    if security.note("factor_refused", request, person=person):
-        with transaction.atomic():
-            record(Who.asks(request), Action.FACTOR_REFUSED, "user", person.uploader_id, person=person)
+    _note_refusal(request, person)
     form.add_error(None, _("That code is not right, or it was used already. Wait for the next one. Is the clock of your device right?"))
     return 400
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+def sign_in_by_passkey(request: HttpRequest) -> HttpResponse:
+    """GET: what the browser is asked (JSON). POST: what it answered. A passkey is both factors: no password, and no second step."""
+    if request.method != "POST":
+        return JsonResponse(passkeys.asked_to_sign_in())
+    then = request.POST.get("next", "")
+    if not url_has_allowed_host_and_scheme(then, {request.get_host()}, require_https=True):
+        then = settings.LOGIN_REDIRECT_URL
+    try:
+        kept, asked_at, signed = passkeys.shown(request.POST.get("answer", ""), request.POST.get("state", ""))
+    except passkeys.NotRight:
+        return _no_passkey(request, None)
+    if not actions.use_passkey(kept, asked_at, signed, who=Who(kept.person, request.META.get("REMOTE_ADDR") or None)):
+        return _no_passkey(request, kept.person)
+    response = HttpResponseRedirect(then)
+    signing_in.complete(request, response, kept.person, with_factor=True)
+    return response
+
+
+def _no_passkey(request: HttpRequest, person: User | None) -> HttpResponse:
+    _note_refusal(request, person)
+    return render(request, "accounts/passkey_refused.html", status=400)
+
+
+def _note_refusal(request: HttpRequest, person: User | None) -> None:
+    if security.note("factor_refused", request, person=person):
+        with transaction.atomic():
+            known = ("user", person.uploader_id) if person else ()
+            record(Who.asks(request), Action.FACTOR_REFUSED, *known, person=person)
+
+
+@require_safe
+@never_cache
+@login_required
+def asked_to_make(request: HttpRequest) -> HttpResponse:
+    return JsonResponse(passkeys.asked_to_make(request.user))
+
+
+class PasskeyForm(forms.Form):
+    name = forms.CharField(max_length=Passkey.name.field.max_length, error_messages={"required": _("Give the passkey a name.")})
+    answer = forms.CharField(required=False)
+    state = forms.CharField(required=False)
+
+
+@require_http_methods(["GET", "HEAD", "POST"])
+@never_cache
+@login_required
+def add_passkey(request: HttpRequest) -> HttpResponse:
+    if not has_just_signed_in(request):
+        return redirect_to_login(request.path)
+    person, form = request.user, PasskeyForm(request.POST or None)
+    if form.is_valid():
+        had_one, who = has_factor(person), Who.asks(request)
+        try:
+            made, signed = passkeys.made(person, form.cleaned_data["answer"], form.cleaned_data["state"])
+            actions.add_passkey(person, form.cleaned_data["name"], made, signed, who=who)
+        except passkeys.NotRight:
+            form.add_error(None, _("The passkey was not taken. Try again."))
+        except actions.NotAdded as exc:
+            form.add_error(None, str(exc))
+        else:
+            request.session[sessions.WITH_FACTOR] = True
+            return redirect("accounts:factors") if had_one else _with_codes(request, person, who)
+    return render(request, "accounts/add_passkey.html", {"form": form}, status=400 if form.errors else 200)
 
 
 @require_safe
@@ -92,7 +159,8 @@ def factors(request: HttpRequest) -> HttpResponse:
         "page": "factors",
         "app": getattr(request.user, "totp", None),
         "has_factor": has_factor(request.user),
-        "is_demanded": is_demanded_of(request.user),
+        "may_remove": may_remove_one(request.user),
+        "passkeys": request.user.passkeys.all(),
         "codes_left": request.user.recovery_codes.filter(used_at=None).count(),
         "codes_in_all": recovery.COUNT,
     }
@@ -126,7 +194,6 @@ def set_up_app(request: HttpRequest) -> HttpResponse:
     issuer = f"Sluice {urlsplit(settings.PUBLIC_URL).hostname}"
     address = totp.address(secret, account=person.get_username(), issuer=issuer)
     context = {
-        "page": "factors",
         "form": form,
         "qr": segno.make(address, error="m").svg_inline(omitsize=True, dark="#000", light="#fff", svgclass="qr"),
         "address": address,
@@ -150,11 +217,15 @@ def _new_secret(request: HttpRequest, person: User) -> bytes:
 @require_POST
 @never_cache
 @login_required
-def remove_app(request: HttpRequest) -> HttpResponse:
+def remove(request: HttpRequest) -> HttpResponse:
+    """A passkey by its `passkey`; without one the app."""
     if not has_just_signed_in(request):
         return redirect_to_login(reverse("accounts:factors"))
-    if not is_demanded_of(request.user):
-        actions.remove_app(request.user, who=Who.asks(request))
+    which, who = request.POST.get("passkey"), Who.asks(request)
+    if which is None:
+        actions.remove(request.user, Totp.objects.all(), actions.APP, who=who)
+    else:
+        actions.remove(request.user, Passkey.objects.filter(credential_id=which), actions.PASSKEY, who=who)
     return redirect("accounts:factors")
 
 
