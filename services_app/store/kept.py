@@ -1,6 +1,6 @@
 """Small documents that are put onto the NAS once and never changed: <NAS_ROOT>/checkpoints/<name>.
 
-Append-only by name: a link fails where the name is taken.
+Append-only by name: whatever the store's way is, it fails where the name is taken.
 """
 
 import contextlib
@@ -9,7 +9,7 @@ import stat
 import uuid
 from collections.abc import Iterator
 
-from . import durable, folders
+from . import durable, exclusive, folders, sentinel
 from .errors import NO_FILE, OF_ONE, translated
 from .nas import LocalFileSystemStorage
 
@@ -32,7 +32,7 @@ def put(store: LocalFileSystemStorage, name: str, content: bytes) -> bool:
                     os.close(fd)
                     raise
                 durable.sync_and_close(fd)
-                os.link(aside, name, src_dir_fd=folder_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+                exclusive.put(sentinel.traits(root_fd).way, aside, name, folder_fd)
             except FileExistsError:
                 return False
             finally:

@@ -1,39 +1,44 @@
-"""Giving what is staged its final name: that of its sender, or one that every store takes (ADR 0016)."""
+"""Giving what is staged its final name: that of its sender, or one that every store takes (ADR 0016, 0047)."""
 
-import os
-
+from . import exclusive
 from .errors import NameRefused, ObjectExists, ObjectUnknown, StoreUnavailable, from_os_error, translated
+from .exclusive import Way
 from .paths import FALLBACK_NAME
 from .whole import identity
 
 
-def give(root_fd: int, staged: str, folder_fd: int, name: str) -> tuple[str, bool]:
-    """Link what is staged under this name, or under FALLBACK_NAME; return which, and whether that was done now. Raises as _link."""
+def give(way: Way, root_fd: int, staged: str, folder_fd: int, name: str) -> tuple[str, bool]:
+    """Publish what is staged under this name, or under FALLBACK_NAME; return which, and whether that was done now. Raises as _publish."""
     with translated():
         before = identity(root_fd, staged)
         fallen_back = identity(folder_fd, FALLBACK_NAME)
+        if fallen_back and fallen_back == before == standing(folder_fd, name):
+            return name, False  # the store takes the two names for one
     if fallen_back and before is None:
         raise ObjectExists  # only its content tells whose it is
     for each in (FALLBACK_NAME,) if fallen_back and fallen_back == before else (name, name, FALLBACK_NAME):  # one refusal may pass
         try:
-            return each, _link(root_fd, staged, folder_fd, each)
+            return each, _publish(way, root_fd, staged, folder_fd, each)
         except NameRefused as exc:
             refused = exc
     raise StoreUnavailable(*refused.args) from refused  # which refuses every name refuses no name
 
 
-def _link(root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
-    """Link what is staged; return whether that was done now. It was done before, when a crash came behind it.
+def _publish(way: Way, root_fd: int, staged: str, folder_fd: int, name: str) -> bool:
+    """Return whether that was done now. It was done before, when a crash came behind it, and it left its name in staging.
 
-    Raises ObjectExists, ObjectUnknown, NameRefused, StoreFull or StoreUnavailable.
+    Raises ObjectExists (also where its own folder could not be made anew, by Way.FOLDER), ObjectUnknown, NameRefused, StoreFull or
+    StoreUnavailable.
     """
     if _has_name(root_fd, staged, folder_fd, name):
         return False
     try:
-        os.link(staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd, follow_symlinks=False)
+        exclusive.publish(way, staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd)
     except (FileExistsError, FileNotFoundError) as exc:
         if _has_name(root_fd, staged, folder_fd, name):
             return False
+        if way is Way.FOLDER and isinstance(exc, FileExistsError):
+            raise ObjectExists from exc
         raise StoreUnavailable from exc  # a folder that vanished is ENOENT as well, and costs no staged bytes
     except OSError as exc:
         raise from_os_error(exc, naming=True) from exc

@@ -15,7 +15,7 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from pathlib import Path
 
-from . import checkup, durable, folders, naming, place, probe, sentinel
+from . import checkup, durable, exclusive, folders, naming, place, probe, sentinel, whole
 from .absence import (
     check_in_place,
     check_nowhere_else,
@@ -34,6 +34,7 @@ from .errors import (
     StoreUncertain,
     translated,
 )
+from .exclusive import Way
 from .paths import FALLBACK_NAME, checked, shortened
 from .sentinel import COLLECTIONS, STAGING
 from .staged import MODE, StagedFile, remove, size_of
@@ -216,9 +217,10 @@ class LocalFileSystemStorage:
     ) -> str:
         """Give the `size` staged bytes, which must be durable already, their final name; return the object's name.
 
-        A hard link: it fails where the name is taken, so nothing can be overwritten, and no partial file ever stands under
-        its final name. The staged name stays until the caller discards it, when the ledger has its entry: until then it says
-        whose the bytes under the final name are. Safe to repeat after a crash at any point. The name is shortened where the
+        By the store's way (exclusive.py): it fails where the name is taken, so nothing can be overwritten, and no partial file ever
+        stands under its final name. A link leaves the staged name until the caller discards it, when the ledger has its entry: until
+        then it says whose the bytes under the final name are. By the other ways it is gone, and `is_it` or `found` tells that. Safe to
+        repeat after a crash at any point. The name is shortened where the
         store takes no longer one, and FALLBACK_NAME where it refuses it: a name is no reason to lose a file. The folder is made and synced,
         but where it is the one that was `made`; for what is not staged any more none is made, since it has its folder, or had.
         A month that is not there is made if it `is_new`, that is if nothing is stored in it: else it is away, and a new one in its place
@@ -229,20 +231,26 @@ class LocalFileSystemStorage:
         StoreUncertain (it may be).
         """
         with self.mounted() as root_fd, lost_only_here(root_fd):
-            staged, name = f"{STAGING}/{upload_id}", self._fitting(root_fd, name)
+            staged, name, way = f"{STAGING}/{upload_id}", self._fitting(root_fd, name), sentinel.traits(root_fd).way
             folder_fd = place.opened(root_fd, staged, directory, made, is_new)
             try:
                 with translated():
                     check_whole(root_fd, staged, folder_fd, name, size)
-                name, linked = naming.give(root_fd, staged, folder_fd, name)
+                    is_staged = identity(root_fd, staged) is not None
+                if way is Way.FOLDER and is_staged:
+                    folder_fd = place.anew(folder_fd, directory[-1], root_fd)
+                name, given = naming.give(way, root_fd, staged, folder_fd, name)
                 try:
                     if not sentinel.still_mounted(self.root, root_fd):
-                        # Linked into a store that was unmounted or swapped a moment ago: take the name back.
-                        if linked:
-                            os.unlink(name, dir_fd=folder_fd)
+                        # Published in a store that was unmounted or swapped a moment ago: take the name back.
+                        if given:
+                            exclusive.take_back(way, staged, name, src_dir_fd=root_fd, dst_dir_fd=folder_fd)
                         raise StoreUnavailable
                     folders.close_to_writing(folder_fd, name)
                     durable.sync_directory(folder_fd)
+                    if way is not Way.LINK:
+                        with folders.opened(root_fd, STAGING) as staging_fd:
+                            durable.sync_directory(staging_fd)  # where a power cut could else bring the old name back
                 except OSError as exc:
                     raise StoreUncertain from exc
             finally:
@@ -257,7 +265,7 @@ class LocalFileSystemStorage:
         there, or what is staged has a final name in a folder that is not where it was; of what is not staged, also where its month is not.
         """
         with self.mounted() as root_fd, translated():
-            staged = f"{STAGING}/{upload_id}"
+            staged, way = f"{STAGING}/{upload_id}", sentinel.traits(root_fd).way
             finals = [
                 "/".join((COLLECTIONS, *directory, each)) for each in (self._fitting(root_fd, name), FALLBACK_NAME)
             ]
@@ -269,15 +277,27 @@ class LocalFileSystemStorage:
             if before is None or before in now:
                 return not any(now)
             check_nowhere_else(root_fd, staged)
-            remove(root_fd, str(upload_id))
+            removed = remove(root_fd, str(upload_id))
             with folders.opened(root_fd, STAGING) as staging_fd:
                 durable.sync_directory(staging_fd)
-            for final in finals:
-                if naming.standing(root_fd, final) == before:
-                    # A call that was stalled came through at that moment.
-                    os.link(final, staged, src_dir_fd=root_fd, dst_dir_fd=root_fd, follow_symlinks=False)
-                    return False
-            return True
+            now = [naming.standing(root_fd, final) for final in finals]
+            # Did a call that was stalled come through at that moment?
+            if before in now:
+                if way is Way.LINK:
+                    os.link(finals[now.index(before)], staged, src_dir_fd=root_fd, dst_dir_fd=root_fd, follow_symlinks=False)
+                return False
+            return removed or not any(now)
+
+    def is_it(self, directory: tuple[str, ...], name: str, size: int, staged_as: str) -> str | None:
+        """The object's name where what was staged as that (StagedFile.told_apart) stands under it, whole and durable. None where nobody can
+        tell without reading it: see `found`. Raises StoreUnavailable.
+        """
+        with self.mounted() as root_fd, translated(), in_place(root_fd, directory) as folder_fd:
+            for each in (self._fitting(root_fd, name), FALLBACK_NAME):
+                if staged_as and naming.standing(folder_fd, each) and whole.is_it(folder_fd, each, size, staged_as):
+                    durable.sync_directory(folder_fd)
+                    return "/".join((*directory, each))
+        return None
 
     def found(self, directory: tuple[str, ...], name: str, size: int, sha256: str) -> str | None:
         """The object's name where these very bytes stand under it, durable; None where it is something else. Reads it all.

@@ -5,7 +5,7 @@ import os
 from collections.abc import Callable, Iterator
 from typing import NamedTuple
 
-from . import folders, sentinel
+from . import durable, exclusive, folders, sentinel
 from .absence import opened_in_place
 from .errors import CollectionUnknown, FolderAway, ObjectUnknown, StoreUnavailable, translated
 from .sentinel import COLLECTIONS
@@ -64,6 +64,21 @@ def made(root_fd: int, directory: tuple[str, ...], is_new: Callable[[], bool] | 
         with _closed_on_error(fd), translated():
             sentinel.check_mount_of(fd, root_fd)
     return fd
+
+
+def anew(fd: int, name: str, root_fd: int) -> int:
+    """The object's folder `name`, open as `fd`, made again for a Way.FOLDER, durable; the same where something lies in it. Takes over
+    `fd`. Raises StoreFull or StoreUnavailable.
+    """
+    with _closed_on_error(fd), translated(), folders.opened(fd, "..") as month_fd:
+        if not exclusive.anew(month_fd, name):
+            return fd
+        durable.sync_directory(month_fd)
+        fresh = os.open(name, folders.OPEN, dir_fd=month_fd)
+        with _closed_on_error(fresh):
+            sentinel.check_mount_of(fresh, root_fd)
+    os.close(fd)
+    return fresh
 
 
 def remove_empty(root_fd: int, directory: tuple[str, ...]) -> None:

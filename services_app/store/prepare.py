@@ -7,8 +7,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
-from . import durable, probe, sentinel
+from . import durable, probe, sentinel, ways
 from .errors import StoreUnavailable
+from .exclusive import Traits, Way
 
 _ROOM = "Make room, or raise the quota, of bytes and of files."
 _FAILS = "The storage itself fails: look at it, and into the kernel's log (dmesg)."
@@ -29,7 +30,8 @@ _CURES_OF_ERRNO = {
 }
 
 # … and what it is by what was tried.
-_PROMISE = "A file system that cannot hard-link or sync does not keep what a receipt promises. "
+_PROMISE = "A file system that cannot sync does not keep what a receipt promises. "
+_ANOTHER_WAY = "Mount it as it was, or, where it will not link any more, run init_store --choose-anew. "
 _CURES = {
     "open": "Is the NAS mounted, and in order?",
     "create": "Let the user of services_app write there.",
@@ -37,12 +39,14 @@ _CURES = {
     "fsync": _PROMISE + "Mount it so that fsync works.",
     "create twice": "Mount it with a protocol that keeps O_EXCL (NFS 3 or newer, SMB 3, a local file system).",
     "mkdir": "Let the user of services_app make folders there.",
-    "link": _PROMISE
-    + "Take one with hard links, and have `staging` and `collections` on one mount and in one quota project.",
-    "link twice": "A second link must be refused where the name is taken. Take another protocol for this share.",
+    "link": "No hard link could be made. " + _ANOTHER_WAY + "Have `staging` and `collections` on one mount and in one quota project.",
+    "link twice": "A second link must be refused where the name is taken. " + _ANOTHER_WAY,
     "fsync of a folder": _PROMISE + "Mount it so that a folder can be synced.",
     "mkdir, fsync": "Let the user of services_app make folders there, and mount it so that a folder can be synced.",
-    "rename": "Let the user of services_app rename files there.",
+    "rename": "Let the user of services_app rename files there, on one mount and in one quota project. Was it mounted otherwise before? "
+    "init_store --choose-anew.",
+    "rename twice": "Nothing on this file system gives a file a name that nothing has. Take another one, or another protocol.",
+    "mkdir twice": "Nothing on this file system gives a file a name that nothing has. Take another one, or another protocol.",
     "name": f"Names of {probe.SHORTEST} bytes must be possible. Take another file system.",
     "letters": "Mount it so that names in UTF-8 are taken (CIFS, FAT: iocharset=utf8).",
     "remove": "Let the user of services_app delete files there; a share that keeps every file for a while cannot hold staging.",
@@ -91,10 +95,30 @@ def identity(root_fd: int) -> uuid.UUID | None:
         raise Unfit(f"NAS_ROOT has a sentinel that cannot be read: {explained(exc, 'sentinel')}") from exc
 
 
+def traits(root_fd: int) -> Traits:
+    """What the sentinel says that was found of the store. Raises Unfit."""
+    try:
+        return sentinel.traits(root_fd)
+    except StoreUnavailable as exc:
+        raise Unfit(f"NAS_ROOT has a sentinel that cannot be read: {explained(exc, 'sentinel')}") from exc
+
+
+def check_at_rest(root_fd: int) -> None:
+    """Before another way may be chosen. Raises Unfit."""
+    try:
+        if ways.is_at_rest(root_fd):
+            return
+    except OSError as exc:
+        raise Unfit(f"NAS_ROOT cannot be looked at: {explained(exc, 'list')}") from exc
+    raise Unfit(
+        "Something in staging has a second name: a commit is under way, or was cut off. Run recover, then this again. Nothing was changed."
+    )
+
+
 @contextlib.contextmanager
-def tried(root_fd: int) -> Iterator[None]:
-    """Make the store's folders, and try in them what the work does, before the `with` block. Raises Unfit, also for a step
-    of the block.
+def tried(root_fd: int, known: Traits | None = None) -> Iterator[Traits]:
+    """Make the store's folders, and try in them what the work does, before the `with` block, which is told the store's traits: those that
+    are `known`, or what is found. Raises Unfit, also for a step of the block.
 
     Where something goes wrong, the block included, the folders that were made go again.
     """
@@ -104,11 +128,12 @@ def tried(root_fd: int) -> Iterator[None]:
             with probe.step("mkdir"), contextlib.suppress(FileExistsError):
                 os.mkdir(folder, 0o750, dir_fd=root_fd)
                 made.append(folder)
-        probe.attempt(root_fd)
         probe.attempt_rest(root_fd)
+        tried_now = ways.choose(root_fd, Way if known is None else (known.way,))
+        probe.attempt(root_fd, way=tried_now.way)
         with probe.step("list"):
             probe.sweep(root_fd)
-        yield
+        yield tried_now if known is None else known
     except BaseException as exc:
         for folder in made:
             with contextlib.suppress(OSError):
@@ -131,9 +156,15 @@ def knows_staging(root_fd: int, store_id: uuid.UUID, *, learn: bool) -> bool:
         return known
 
 
-def mark(root_fd: int, store_id: uuid.UUID) -> None:
+def mark(root_fd: int, store_id: uuid.UUID, found: Traits) -> None:
     """Make a folder that was tried the store of this id, durable. Raises ProbeFailed."""
     with probe.step("fsync of a folder"):
         durable.sync_directory(root_fd)
     with probe.step("sentinel"):
-        sentinel.write(root_fd, store_id)
+        sentinel.write(root_fd, store_id, found)
+
+
+def learn(root_fd: int, store_id: uuid.UUID, found: Traits) -> None:
+    """Have a store go on by what was found anew. Raises ProbeFailed or StoreUnavailable."""
+    with probe.step("sentinel"):
+        sentinel.learn(root_fd, store_id, found)

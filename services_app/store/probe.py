@@ -11,8 +11,9 @@ import uuid
 from collections.abc import Callable, Iterable, Iterator
 from datetime import UTC, datetime
 
-from . import durable, folders
+from . import durable, exclusive, folders, sentinel
 from .errors import CollectionBarred, StoreError, from_os_error
+from .exclusive import Way
 from .paths import object_directory
 from .sentinel import COLLECTIONS, STAGING
 
@@ -37,18 +38,21 @@ class ProbeFailed(Exception):
         super().__init__(f"{errno.errorcode.get(cause.errno, 'unknown')} at {step}")
 
 
-def attempt(root_fd: int, places: Iterable[str] = ()) -> dict[str, ProbeFailed]:
-    """What storing an object does, in small: a staged file, made durable, and its link in a new folder of `collections/`.
+def attempt(root_fd: int, places: Iterable[str] = (), way: Way | None = None) -> dict[str, ProbeFailed]:
+    """What storing an object does, in small: a staged file, made durable, and published in a new folder of `collections/`; by this way,
+    else by that of the store.
 
     Returns those of `places`, collections, where the last step fails in the folder in which an object begun now would be published,
-    or as much of it as is there: as CollectionBarred where that is no matter of waiting. Raises ProbeFailed when all would.
+    or as much of it as is there: as CollectionBarred where that is no matter of waiting. Raises ProbeFailed when all would;
+    StoreUnavailable of a damaged sentinel.
     """
-    with _staged(root_fd) as staged:
-        _publish(root_fd, staged, COLLECTIONS, sync=True)
+    way = way or sentinel.traits(root_fd).way
+    with staged_file(root_fd) as staged:
+        _publish(way, root_fd, staged, COLLECTIONS, sync=True)
         failed = {}
         for place in places:
             try:
-                _publish(root_fd, staged, _way_in(root_fd, place)[-1])
+                _publish(way, root_fd, staged, _way_in(root_fd, place)[-1])
             except ProbeFailed as exc:
                 if exc.cause.errno in _NO_WAY_IN:
                     exc.error = CollectionBarred(*exc.error.args)
@@ -82,15 +86,10 @@ def obstacles(root_fd: int) -> dict[str, ProbeFailed]:
 
 def attempt_rest(root_fd: int) -> None:
     """What else the work relies on, and what does not change from one moment to the next. Raises ProbeFailed."""
-    with _staged(root_fd) as staged:
+    with staged_file(root_fd) as staged:
         _is_refused("create twice", lambda: os.close(os.open(staged, _NEW, 0o600, dir_fd=root_fd)))
-        other = f"{STAGING}/{_name()}"
-        with step("link"):
-            os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
-        with _made(root_fd, other):
-            _is_refused("link twice", lambda: os.link(staged, other, src_dir_fd=root_fd, dst_dir_fd=root_fd))
-            with _staged(root_fd) as fresh, step("rename"):
-                os.rename(fresh, other, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+        with staged_file(root_fd) as other, step("rename"):
+            os.rename(other, staged, src_dir_fd=root_fd, dst_dir_fd=root_fd)
     with step("name"):
         if not _takes(root_fd, _name().ljust(SHORTEST, "x")):
             raise OSError(errno.ENAMETOOLONG, "")
@@ -142,12 +141,12 @@ def _clear(fd: int, name: str, *, older_than: float) -> None:
 
 
 @contextlib.contextmanager
-def _staged(root_fd: int) -> Iterator[str]:
-    """A staged file of some bytes, durable, for the length of a `with` block; its path."""
-    path = f"{STAGING}/{_name()}"
+def staged_file(root_fd: int, ending: str = "") -> Iterator[str]:
+    """A staged file of some bytes, durable, for the length of a `with` block; its path, which ends so."""
+    path = f"{STAGING}/{_name()}{ending}"
     with step("create"):
         fd = os.open(path, _NEW, 0o600, dir_fd=root_fd)
-    with _made(root_fd, path):
+    with made(root_fd, path):
         try:
             with step("write"):
                 durable.write_all(fd, _WORTH)
@@ -160,21 +159,32 @@ def _staged(root_fd: int) -> Iterator[str]:
         yield path
 
 
-def _publish(root_fd: int, staged: str, parent: str, *, sync: bool = False) -> None:
-    folder = f"{parent}/{_name()}"
-    with step("mkdir"):
-        os.mkdir(folder, 0o750, dir_fd=root_fd)
-    with _made(root_fd, folder, by="rmdir"):
-        with step("link"):
-            os.link(staged, f"{folder}/probe", src_dir_fd=root_fd, dst_dir_fd=root_fd)
-        with _made(root_fd, f"{folder}/probe"):
+def _publish(way: Way, root_fd: int, staged: str, parent: str, *, sync: bool = False) -> None:
+    with made_folder(root_fd, parent) as folder:
+        final = {"name": f"{folder}/probe", "src_dir_fd": root_fd, "dst_dir_fd": root_fd}
+        with step("link" if way is Way.LINK else "rename"):
+            exclusive.publish(way, staged, **final)
+        with made(root_fd, f"{folder}/probe"):
             if sync:
                 with step("fsync of a folder"), folders.opened(root_fd, folder) as fd:
                     durable.sync_directory(fd)
+            if way is not Way.LINK:
+                with step("rename"):
+                    exclusive.take_back(way, staged, **final)
 
 
 @contextlib.contextmanager
-def _made(root_fd: int, path: str, *, by: str = "unlink") -> Iterator[None]:
+def made_folder(root_fd: int, parent: str) -> Iterator[str]:
+    """A folder of the probe's own, for the length of a `with` block; its path."""
+    folder = f"{parent}/{_name()}"
+    with step("mkdir"):
+        os.mkdir(folder, 0o750, dir_fd=root_fd)
+    with made(root_fd, folder, by="rmdir"):
+        yield folder
+
+
+@contextlib.contextmanager
+def made(root_fd: int, path: str, *, by: str = "unlink") -> Iterator[None]:
     """Something that this probe made, for the length of a `with` block. What went wrong first is the one to tell."""
     try:
         yield

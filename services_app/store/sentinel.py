@@ -13,7 +13,9 @@ import uuid
 from collections.abc import Iterator
 from pathlib import Path
 
+from . import exclusive
 from .errors import StoreUnavailable
+from .exclusive import Traits, Way
 
 NAME = ".sluice-store"
 STAGING = "staging"
@@ -29,6 +31,18 @@ def read(root_fd: int) -> uuid.UUID | None:
         return content and uuid.UUID(content["store"])
     except (ValueError, KeyError, TypeError, AttributeError) as exc:
         raise StoreUnavailable from exc
+
+
+def traits(root_fd: int) -> Traits:
+    """What init_store found of the store: that of one without a sentinel, or with one of before, is what it always was. Raises
+    StoreUnavailable, also of a way that this release does not know.
+    """
+    content = _content(root_fd) or {}
+    try:
+        way = Way(content.get("way", Way.LINK))
+    except ValueError as exc:
+        raise StoreUnavailable("way unknown") from exc
+    return Traits(way, content.get("folds_case") is True, content.get("normalises") is True)
 
 
 def _content(root_fd: int) -> dict | None:
@@ -51,16 +65,23 @@ def _content(root_fd: int) -> dict | None:
     return content
 
 
-def write(root_fd: int, store_id: uuid.UUID) -> None:
+def write(root_fd: int, store_id: uuid.UUID, found: Traits | None = None) -> None:
     """Write the sentinel, whole or not at all. Raises OSError, FileExistsError when there is one already."""
-    with _aside(root_fd, store_id) as aside:
-        os.link(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
+    found = found or Traits()
+    with _aside(root_fd, store_id, found, _inode_of_staging(root_fd)) as aside:
+        exclusive.put(found.way, aside, NAME, root_fd)
         try:
-            os.unlink(aside, dir_fd=root_fd)
+            if found.way is Way.LINK:
+                os.unlink(aside, dir_fd=root_fd)
             os.fsync(root_fd)
         except OSError:
             os.unlink(NAME, dir_fd=root_fd)
             raise
+
+
+def learn(root_fd: int, store_id: uuid.UUID, found: Traits) -> None:
+    """Note what was found anew; all else stays. Raises StoreUnavailable, OSError."""
+    _replace(root_fd, store_id, found, (_content(root_fd) or {}).get("staging"))
 
 
 def knows_staging(root_fd: int) -> bool | None:
@@ -73,8 +94,12 @@ def knows_staging(root_fd: int) -> bool | None:
 
 
 def learn_staging(root_fd: int, store_id: uuid.UUID) -> None:
-    """Take the folder that is `staging` now for the store's own. Raises OSError."""
-    with _aside(root_fd, store_id) as aside:
+    """Take the folder that is `staging` now for the store's own. Raises StoreUnavailable, OSError."""
+    _replace(root_fd, store_id, traits(root_fd), _inode_of_staging(root_fd))
+
+
+def _replace(root_fd: int, store_id: uuid.UUID, found: Traits, staging: int | None) -> None:
+    with _aside(root_fd, store_id, found, staging) as aside:
         os.rename(aside, NAME, src_dir_fd=root_fd, dst_dir_fd=root_fd)
         os.fsync(root_fd)
 
@@ -89,14 +114,15 @@ def check_staging(root_fd: int) -> None:
 
 
 @contextlib.contextmanager
-def _aside(root_fd: int, store_id: uuid.UUID) -> Iterator[str]:
+def _aside(root_fd: int, store_id: uuid.UUID, found: Traits, staging: int | None) -> Iterator[str]:
     """The name of a whole sentinel beside its place, for the length of a `with` block."""
     aside = f"{NAME}.{uuid.uuid4().hex}"
     fd = os.open(aside, os.O_WRONLY | os.O_CREAT | os.O_EXCL | os.O_CLOEXEC, 0o444, dir_fd=root_fd)
     try:
         with os.fdopen(fd, "w") as file:
             note = "Sluice writes here only while this file is here. Keep it."
-            json.dump({"store": str(store_id), "staging": _inode_of_staging(root_fd), "note": note}, file)
+            its = {"way": found.way, "folds_case": found.folds_case, "normalises": found.normalises}
+            json.dump({"store": str(store_id), "staging": staging, **its, "note": note}, file)
             file.flush()
             os.fsync(file.fileno())
         yield aside

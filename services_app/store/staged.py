@@ -9,8 +9,9 @@ import os
 import threading
 import uuid
 
-from . import durable, folders
-from .errors import StagedBytesLost, StoreUnavailable, from_os_error
+from . import durable, folders, sentinel, whole
+from .errors import StagedBytesLost, StoreUnavailable, from_os_error, translated
+from .exclusive import Way
 from .sentinel import STAGING, check_staging
 from .window import Window
 
@@ -138,11 +139,23 @@ class StagedFile:
         except OSError as exc:
             raise from_os_error(exc) from exc
 
+    def told_apart(self) -> str:
+        """Of a finished one: what tells it under its final name too, for LocalFileSystemStorage.is_it. Empty where the staged name stays
+        beside that one (Way.LINK). Raises StoreUnavailable.
+        """
+        if sentinel.traits(self.root_fd).way is Way.LINK:
+            return ""
+        with translated():
+            return whole.told_apart(self.root_fd, f"{STAGING}/{self.name}")
 
-def remove(root_fd: int, name: str) -> None:
-    """Remove a staged file, if it is there. Raises OSError."""
-    with contextlib.suppress(FileNotFoundError):
+
+def remove(root_fd: int, name: str) -> bool:
+    """Remove a staged file; False where there is none. Raises OSError."""
+    try:
         os.unlink(f"{STAGING}/{name}", dir_fd=root_fd)
+    except FileNotFoundError:
+        return False
+    return True
 
 
 def size_of(root_fd: int, name: str) -> int | None:

@@ -41,6 +41,22 @@ def holds(folder_fd: int, name: str, size: int, sha256: str) -> bool:
         return hashlib.file_digest(file, "sha256").hexdigest() == sha256
 
 
+def told_apart(fd: int, path: str) -> str:
+    """What tells a whole file from any other also under another name: no second file has its inode now, and one that gets it later was
+    changed later. Empty where there is none. Raises OSError.
+    """
+    with contextlib.suppress(FileNotFoundError):
+        found = os.stat(path, dir_fd=fd, follow_symlinks=False)
+        return f"{found.st_ino}:{found.st_mtime_ns}"
+    return ""
+
+
+def is_it(folder_fd: int, name: str, size: int, staged_as: str) -> bool:
+    """Whether the file that was told apart so stands under this name, whole. Raises OSError."""
+    found = os.stat(name, dir_fd=folder_fd, follow_symlinks=False)
+    return stat.S_ISREG(found.st_mode) and found.st_size == size and told_apart(folder_fd, name) == staged_as
+
+
 def identity(fd: int, path: str) -> tuple[int, int] | None:
     """What tells one file from another; None where there is none. Raises OSError."""
     with contextlib.suppress(FileNotFoundError):

@@ -189,11 +189,11 @@ def wait(upload: Upload, *, problem: str = "", **safe) -> None:
         _supersede(upload)
 
 
-def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str, unpacks: bool = False) -> None:
-    """All bytes are durable in staging and agree with what was announced. `unpacks`: it is a folder, whose files are to lie beside it.
-    Raises LeaseLost.
+def begin_commit(upload: Upload, *, size: int, sha256: str, media_type: str, staged_as: str = "", unpacks: bool = False) -> None:
+    """All bytes are durable in staging and agree with what was announced. `staged_as`: what tells them where their staged name goes as
+    they get their final one. `unpacks`: it is a folder, whose files are to lie beside it. Raises LeaseLost.
     """
-    facts = {"size": size, "offset": size, "length": size, "sha256": sha256, "media_type": media_type}
+    facts = {"size": size, "offset": size, "length": size, "sha256": sha256, "media_type": media_type, "staged_as": staged_as}
     with transaction.atomic() if unpacks else contextlib.nullcontext():
         _move(upload, State.COMMITTING, **facts)
         if unpacks:

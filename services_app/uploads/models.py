@@ -96,6 +96,9 @@ class Upload(models.Model):
     media_type = models.CharField(max_length=192, blank=True)
     size = models.PositiveBigIntegerField(null=True)
     sha256 = models.CharField(max_length=64, blank=True)
+    staged_as = models.CharField(
+        max_length=48, blank=True, default="", db_default="", help_text="what tells its bytes under another name (store/whole.py)"
+    )
     # Known from `committed` on.
     durable_at = models.DateTimeField(null=True)
     receipt = models.TextField(blank=True)
@@ -156,3 +159,13 @@ class Unpacking(models.Model):
 
     class Meta:
         indexes = [models.Index(fields=["upload"], condition=Q(done_at=None), name="to_be_unpacked")]
+
+
+class Progress(models.Model):
+    """How far `recover` has come with what it need not look at twice. One row at most."""
+
+    id = models.PositiveSmallIntegerField(primary_key=True, default=1)
+    manifests = models.PositiveBigIntegerField(default=0, help_text="the ledger's entry up to which each stored file had its manifest")
+
+    class Meta:
+        constraints = [models.CheckConstraint(condition=Q(id=1), name="one_progress")]

@@ -279,7 +279,10 @@ def _published(upload: Upload, patiently: bool) -> str | None:
     except ObjectExists:
         if store.staged_size(upload.id) is not None:
             raise
-    # What is staged goes after the ledger entry, so this is rare: a cancellation that died. Only the content can tell.
+    # Where a name is given by a rename (ADR 0047); else what is staged goes after the ledger entry, and this is a cancellation that died.
+    if name := store.is_it(*place, upload.size, upload.staged_as):
+        return name
+    # Only the content can tell.
     if upload.size > _AT_ONCE and not patiently:
         raise StoreUncertain
     if name := store.found(*place, upload.size, upload.sha256):

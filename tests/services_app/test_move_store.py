@@ -119,8 +119,8 @@ def test_a_folder_that_is_not_fit_changes_nothing(uploads, another, monkeypatch)
     def unable(*args, **kwargs):
         raise OSError(95, "")
 
-    with monkeypatch.context() as patch, pytest.raises(CommandError, match="at link"):
-        patch.setattr(os, "link", unable)
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="at fsync"):
+        patch.setattr(os, "fsync", unable)
         move(f"--leave={STORE_ID}")
     assert states(uploads)["waiting"] == "waiting" and StoreIdentity.objects.get().store_id == STORE_ID
     assert list(another.iterdir()) == []

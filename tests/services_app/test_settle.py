@@ -15,8 +15,9 @@ from django.db import OperationalError
 from django.utils import timezone
 
 from services_app.ledger.models import Entry
-from services_app.store.errors import StoreFull, StoreUnavailable
-from services_app.uploads import actions, errors, policies, recover
+from services_app.store.errors import ObjectUnknown, StoreFull, StoreUnavailable
+from services_app.uploads import actions, errors, policies, recover, removal
+from services_app.uploads.content import receive
 from services_app.uploads.models import Upload
 from services_app.uploads.ownership import leases, takeover
 from tests.services_app import making
@@ -274,6 +275,74 @@ def test_the_command_writes_no_manifest_for_an_object_that_is_gone(crashed, know
     out = StringIO()
     call_command("recover", stdout=out)
     assert out.getvalue().strip().endswith("manifests written 0")
+
+
+def looked_at(known_store, monkeypatch, *options) -> int:
+    """How many manifests the command opened."""
+    seen, real = [], type(known_store).metadata
+    with monkeypatch.context() as patch:
+        patch.setattr(type(known_store), "metadata", lambda self, name: seen.append(name) or real(self, name))
+        call_command("recover", *options, stdout=StringIO())
+    return len(seen)
+
+
+@pytest.fixture
+def stored(known_store):
+    """A function: so many files, each by its own grant, committed."""
+
+    def store(count):
+        uploads = []
+        for _ in range(count):
+            upload = begun(claims_object(), announced(len(CONTENT)))
+            with known_store.stage(upload.id) as staged:
+                staged.write(memoryview(CONTENT))
+                staged.finish()
+            actions.begin_commit(upload, size=len(CONTENT), sha256=hashlib.sha256(CONTENT).hexdigest(), media_type="text/plain")
+            receive.commit(upload)
+            uploads.append(upload)
+        return uploads
+
+    return store
+
+
+def test_the_command_looks_at_manifests_of_what_was_stored_since_the_last_time_alone(stored, known_store, monkeypatch):
+    before = stored(3)
+    assert looked_at(known_store, monkeypatch) == 3
+    assert looked_at(known_store, monkeypatch) == 0
+    (newer,) = stored(1)
+    for upload in (before[0], newer):
+        known_store.path(actions.object_name(upload) + ".manifest.json").unlink()
+    assert looked_at(known_store, monkeypatch) == 1
+    assert known_store.metadata(actions.object_name(newer))["upload_id"] == str(newer.id)
+    with pytest.raises(ObjectUnknown):
+        known_store.metadata(actions.object_name(before[0]))
+    assert looked_at(known_store, monkeypatch, "--all-manifests") == 4
+    assert known_store.metadata(actions.object_name(before[0]))["upload_id"] == str(before[0].id)
+
+
+def test_a_manifest_that_could_not_be_written_or_looked_at_is_looked_at_again(stored, known_store, nas, monkeypatch):
+    uploads = stored(3)
+    path = known_store.path(actions.object_name(uploads[1]) + ".manifest.json")
+    path.unlink()
+    with monkeypatch.context() as patch, pytest.raises(CommandError, match="1 failed"):
+        patch.setattr("services_app.uploads.content.manifest.write", lambda upload: False)
+        call_command("recover", stdout=StringIO(), stderr=StringIO())
+    assert looked_at(known_store, monkeypatch) == 2 and path.exists()
+    collection = nas / "collections" / making.COLLECTION
+    stored(1)
+    collection.rename(nas / "away")
+    assert looked_at(known_store, monkeypatch) == 1
+    (nas / "away").rename(collection)
+    assert looked_at(known_store, monkeypatch) == 1 and looked_at(known_store, monkeypatch) == 0
+
+
+def test_a_file_that_was_brought_back_from_the_trash_is_looked_at_once_more(stored, known_store, monkeypatch):
+    (upload,) = stored(1)
+    assert looked_at(known_store, monkeypatch) == 1
+    removal.remove(now_of(upload))
+    assert looked_at(known_store, monkeypatch) == 0
+    removal.bring_back(now_of(upload))
+    assert looked_at(known_store, monkeypatch) == 1
 
 
 def test_the_command_says_when_the_store_is_absent_and_names_every_upload(crashed, nas, capsys):

@@ -233,7 +233,8 @@ def _complete(running: _Running, claims: Claims, append: Append) -> bool:
             raise
         raise errors.LastBytesDiffer(*exc.mismatched) from exc
     staged.finish()
-    actions.begin_commit(upload, size=staged.size, sha256=sha256, media_type=media_type, unpacks=unpacks)
+    facts = {"size": staged.size, "sha256": sha256, "media_type": media_type, "staged_as": staged.told_apart()}
+    actions.begin_commit(upload, **facts, unpacks=unpacks)
     return True
 
 

@@ -8,6 +8,7 @@ from django.db import Error, transaction
 
 from services_app.store import prepare
 from services_app.store.errors import StoreError
+from services_app.store.exclusive import Traits
 from services_app.store.models import StoreIdentity
 from services_app.store.nas import LocalFileSystemStorage
 from services_app.tokens.claims import SLUG
@@ -29,7 +30,14 @@ class Command(BaseCommand):
             help="the folder `staging` was replaced on purpose (as by a restore): what is not in it is lost",
         )
 
-    def handle(self, *args, collection, staging_is_new, **options):
+        parser.add_argument(
+            "--choose-anew",
+            action="store_true",
+            help="try again how this store gives a file its name, and go on by what works: after it was mounted otherwise, or where it "
+            "makes no links (any more)",
+        )
+
+    def handle(self, *args, collection, staging_is_new, choose_anew, **options):
         root = settings.NAS_ROOT
         if not all(map(SLUG.fullmatch, collection)):
             raise CommandError(
@@ -37,7 +45,7 @@ class Command(BaseCommand):
             )
         try:
             with prepare.opened(root) as root_fd:
-                store_id, made = self._identify(root_fd, staging_is_new)
+                store_id, made = self._identify(root_fd, staging_is_new, choose_anew)
             store = LocalFileSystemStorage(root, store_id)
             failed = self._add(store, collection) | self._check(store, collection)
         except prepare.Unfit as exc:
@@ -54,19 +62,26 @@ class Command(BaseCommand):
         if failed:
             raise CommandError("\n".join(failed.values()))
 
-    def _identify(self, root_fd: int, staging_is_new: bool) -> tuple[uuid.UUID, bool]:
+    def _identify(self, root_fd: int, staging_is_new: bool, choose_anew: bool) -> tuple[uuid.UUID, bool]:
         known, found = StoreIdentity.objects.first(), prepare.identity(root_fd)
         if known and found != known.store_id:
             raise CommandError(
                 "This database belongs to another store than the one at NAS_ROOT. Is the NAS mounted? Nothing was changed. "
                 "To change the store on purpose: move_store."
             )
+        its = prepare.traits(root_fd) if found else None
+        if found and choose_anew:
+            prepare.check_at_rest(root_fd)
         # The mark comes last, and the row only with it: what is not fit to be a store is left as it was.
-        with prepare.tried(root_fd), transaction.atomic():
+        with prepare.tried(root_fd, None if choose_anew else its) as traits, transaction.atomic():
             store_id = found or uuid.uuid4()
             StoreIdentity.objects.get_or_create(id=1, defaults={"store_id": store_id})
             if found is None:
-                prepare.mark(root_fd, store_id)
+                prepare.mark(root_fd, store_id, traits)
+            elif traits != its:
+                prepare.learn(root_fd, store_id, traits)
+            if traits != its:
+                self.stdout.write(_told(traits))
             if not prepare.knows_staging(root_fd, store_id, learn=staging_is_new):
                 self.stderr.write(
                     "The folder `staging` is another one than it was. Unfinished uploads whose bytes are not in it wait (503). Put the "
@@ -94,3 +109,9 @@ class Command(BaseCommand):
             else:
                 self.stderr.write(said)
         return failed
+
+
+def _told(traits: Traits) -> str:
+    """What a store was found to be."""
+    one = [what for what, is_so in (("case", traits.folds_case), ("Unicode form", traits.normalises)) if is_so]
+    return f"A file gets its name by: {traits.way}." + (f" Names that differ only in {' or '.join(one)} are one." if one else "")

@@ -99,12 +99,12 @@ def _is_stored(root_fd: int, upload: Upload) -> bool:
 
 def _move(root_fd: int, found: uuid.UUID | None, missing: list[Upload], lost: list[Upload]) -> uuid.UUID:
     store_id = found or uuid.uuid4()
-    with prepare.tried(root_fd), transaction.atomic():
+    with prepare.tried(root_fd, prepare.traits(root_fd) if found else None) as traits, transaction.atomic():
         StoreIdentity.objects.update(store_id=store_id)
         for upload in lost:
             actions.abort(upload, errors.UploadGone.code)
         if found is None:
-            prepare.mark(root_fd, store_id)
+            prepare.mark(root_fd, store_id, traits)
         prepare.knows_staging(root_fd, store_id, learn=True)
         # What is missing is so on purpose: a month that were not there would be called away, and take nothing more.
         for collection, year, month in sorted({actions.directory_of(upload)[:3] for upload in missing}):

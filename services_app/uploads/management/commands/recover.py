@@ -1,15 +1,18 @@
 import uuid
+from collections.abc import Iterable
 
 from django.core.management.base import BaseCommand
 
 from services_app.config.batch import Batch
+from services_app.ledger import record
+from services_app.ledger.models import Entry
 from services_app.proof import checkpoints
 from services_app.revocations import heard
 from services_app.store.current import current_store
 from services_app.store.errors import FolderAway, ObjectUnknown
 from services_app.uploads import actions, removal, revoke, unpack
 from services_app.uploads.content import ends, manifest
-from services_app.uploads.models import Upload
+from services_app.uploads.models import Progress, Upload
 from services_app.uploads.prune import prune
 from services_app.uploads.recover import settle, stale_uploads
 from services_app.uploads.states import State
@@ -24,7 +27,15 @@ class Command(BaseCommand):
         "exit code is not 0."
     )
 
-    def handle(self, *args, **options):
+    def add_arguments(self, parser):
+        parser.add_argument(
+            "--all-manifests",
+            action="store_true",
+            help="look at the manifest of every stored file, and not only of those stored since the last time: after the NAS or a "
+            "database was restored",
+        )
+
+    def handle(self, *args, all_manifests, **options):
         Upload.objects.exists()  # a database that is away from the beginning is told once, by manage.py
         self._batch = Batch(self.stderr)
         counts = {State.COMMITTED: 0, State.WAITING: 0, State.ABORTED: 0}
@@ -40,7 +51,7 @@ class Command(BaseCommand):
                 with self._batch.item("grant", grant_id):
                     revoke.take_back(uuid.UUID(grant_id))
         leftovers = self._remove_leftovers()
-        manifests = self._write_missing_manifests()
+        manifests = self._write_missing_manifests(all_manifests)
         self.stdout.write(
             f"committed {counts[State.COMMITTED]}, waiting {counts[State.WAITING]}, aborted {counts[State.ABORTED]}, "
             f"leftovers removed {leftovers}, manifests written {manifests}"
@@ -102,29 +113,49 @@ class Command(BaseCommand):
                         removed += 1
         return removed
 
-    def _write_missing_manifests(self) -> int:
+    def _write_missing_manifests(self, everywhere: bool) -> int:
+        """Of what was stored since the last time, or of all; what could not be looked at is looked at again."""
         written = 0
         with self._batch.item("manifests"):
-            # Ids first: no cursor stays open over what each of them may meet.
-            for upload_id in list(Upload.objects.filter(state=State.COMMITTED).values_list("id", flat=True)):
+            behind = 0 if everywhere else Progress.objects.filter(id=1).values_list("manifests", flat=True).first() or 0
+            head = done = Entry.objects.order_by("-seq").values_list("seq", flat=True).first() or 0
+            # Numbers first: no cursor stays open over what each of them may meet.
+            for seq, upload_id in list(_stored_since(behind)):
+                is_done = False
                 with self._batch.item("upload", upload_id):
-                    written += self._write_manifest(Upload.objects.select_related("grant").get(id=upload_id))
+                    its = self._write_manifest(upload_id)
+                    written += its is True
+                    is_done = its is not None
+                if not is_done:
+                    done = min(done, seq - 1)
+            if not everywhere or done == head:
+                Progress.objects.update_or_create(id=1, defaults={"manifests": done})
         return written
 
-    def _write_manifest(self, upload: Upload) -> bool:
+    def _write_manifest(self, upload_id: uuid.UUID) -> bool | None:
+        """Whether it was written; None where that has to be looked at again."""
+        upload = Upload.objects.select_related("grant").filter(id=upload_id, state=State.COMMITTED).first()
+        if upload is None:  # deleted; brought back, it has a newer entry
+            return False
         store, name = current_store(), actions.object_name(upload)
         try:
             store.metadata(name)
             return False
         except FolderAway:
-            return False  # `reconcile_store` tells
+            return None  # `reconcile_store` tells
         except ObjectUnknown:
             if not store.exists(name):
                 return False
         if not manifest.write(upload):
             self._batch.fail("upload", upload.id, "its manifest cannot be written")
-            return False
+            return None
         return True
+
+
+def _stored_since(seq: int) -> Iterable[tuple[int, uuid.UUID]]:
+    """The entries behind that one by which a file is stored that was not before, and its id."""
+    stored = Entry.objects.filter(seq__gt=seq, event__in=("committed", record.RESTORED, record.ADOPTED))
+    return stored.values_list("seq", "upload_id")
 
 
 def _id_in(name: str) -> uuid.UUID | None:
