@@ -1,6 +1,8 @@
 """Giving what is staged its final name: that of its sender, or one that every store takes (ADR 0016, 0047)."""
 
-from . import exclusive
+import unicodedata
+
+from . import exclusive, sentinel
 from .errors import NameRefused, ObjectExists, ObjectUnknown, StoreUnavailable, from_os_error, translated
 from .exclusive import Way
 from .paths import FALLBACK_NAME
@@ -68,3 +70,11 @@ def standing(fd: int, path: str) -> tuple[int, int] | None:
         if isinstance(from_os_error(exc, naming=True), NameRefused):
             return None
         raise
+
+
+def as_given(root_fd: int, listed: str) -> str:
+    """The name that was given to what is listed as this: ours are composed (paths.py), and a store that normalises may tell them
+    decomposed. Raises StoreUnavailable.
+    """
+    composed = unicodedata.normalize("NFC", listed)
+    return composed if composed != listed and sentinel.traits(root_fd).normalises else listed

@@ -8,7 +8,7 @@ import os
 import re
 from collections.abc import Callable, Iterator
 
-from . import durable, folders, place
+from . import durable, folders, naming, place
 from .absence import in_place
 from .errors import ObjectExists, ObjectUnknown, translated
 from .nas import BESIDE, COLLECTIONS, MANIFEST_SUFFIX, LocalFileSystemStorage
@@ -53,7 +53,7 @@ def bring_back(store: LocalFileSystemStorage, directory: tuple[str, ...], is_new
             finally:
                 os.close(month_fd)
         with in_place(root_fd, directory) as fd:
-            return _own_name(fd)
+            return naming.as_given(root_fd, _own_name(fd))
 
 
 def names(store: LocalFileSystemStorage) -> Iterator[str]:

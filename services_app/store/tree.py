@@ -39,21 +39,29 @@ class Descent:
     """Opens folders below one, part by part; the last way is kept open, since what comes next mostly lies near."""
 
     def __init__(self, fd: int, *, makes: bool = False):
-        """`makes`: folders that are not there."""
-        self._makes, self._parts, self._fds = makes, [], [os.dup(fd)]
+        """`makes`: folders that are not there, below one that is empty and nobody else's."""
+        self._made: set[bytes] | None = set() if makes else None  # digests of their paths, as folder.py keeps them
+        self._parts, self._fds = [], [os.dup(fd)]
 
     def into(self, parts: Sequence[str]) -> int:
-        """A descriptor that is good until the next call. Raises OSError."""
+        """A descriptor that is good until the next call. Raises OSError: FileExistsError where one is to be made that is there under
+        another name, which the store takes for the same.
+        """
         while self._parts != list(parts[: len(self._parts)]):
             self._parts.pop()
             os.close(self._fds.pop())
         for part in parts[len(self._parts) :]:
-            if self._makes:
-                with contextlib.suppress(FileExistsError):
-                    os.mkdir(part.encode(), folders.MODE, dir_fd=self._fds[-1])
+            if self._made is not None:
+                self._make(part)
             self._fds.append(os.open(part.encode(), folders.OPEN, dir_fd=self._fds[-1]))
             self._parts.append(part)
         return self._fds[-1]
+
+    def _make(self, part: str) -> None:
+        its = hashlib.blake2b("/".join((*self._parts, part)).encode(), digest_size=16).digest()
+        if its not in self._made:
+            os.mkdir(part.encode(), folders.MODE, dir_fd=self._fds[-1])
+            self._made.add(its)
 
     def __enter__(self) -> "Descent":
         return self

@@ -8,7 +8,7 @@ import stat
 from collections.abc import Iterator
 from dataclasses import dataclass
 
-from . import folders
+from . import folders, naming
 from .errors import OF_ONE, translated
 from .nas import COLLECTIONS, MANIFEST_SUFFIX, LocalFileSystemStorage
 
@@ -126,7 +126,7 @@ def _folder(root_fd: int, directory: tuple[str, ...]) -> ObjectFolder:
         with folders.opened(root_fd, "/".join((COLLECTIONS, *directory))) as fd:
             for name in sorted(os.listdir(fd)):
                 with contextlib.suppress(FileNotFoundError):  # deleted a moment ago
-                    found[name] = os.stat(name, dir_fd=fd, follow_symlinks=False)
+                    found[naming.as_given(root_fd, name)] = os.stat(name, dir_fd=fd, follow_symlinks=False)
     except OSError as exc:
         if exc.errno not in {errno.ENOENT, *OF_ONE}:
             raise
