@@ -79,6 +79,15 @@ def test_a_kept_connection_that_died_is_replaced_without_the_client_noticing(rig
         assert (answer.status, answer.body) == (200, b"alive")
 
 
+def test_a_listener_that_dies_with_each_question_is_told_as_away_and_not_as_a_fault(rig):
+    """It is asked a second time where a kept connection died, so two statuses are noted of one question."""
+    assert rig.ask("GET", f"/u/{TOKEN}").status == 200
+    rig.control.answers["/authorize"] = (None, {}, b"")
+    for method, body in (("PUT", b"12345"), ("GET", b"")) * 4:
+        answer = rig.ask(method, f"/u/{TOKEN}", body=body)
+        assert (answer.status, answer.code(), answer.header("Retry-After")) == (503, "draining", "5")
+
+
 def test_a_body_is_sent_once_whatever_happens(rig):
     rig.uploads.answers["/u"] = (None, {}, b"")
     answer = rig.ask("PUT", f"/u/{TOKEN}", body=b"x" * 100_000)
