@@ -91,6 +91,28 @@ def _parser() -> tuple[argparse.ArgumentParser, list[tuple[str, str]]]:
         takes_more=True,
         check=checks.check_bench,
     )
+    faults = command(
+        "faults",
+        "Break everything again and again while senders send, and judge what is left",
+        _faults,
+        more="""\
+        ./run faults                                   every kind of fault, 200 rounds each; hours
+        ./run faults --rounds 3                        a few minutes
+        ./run faults --only worker-killed --seed 7     one kind, the very rounds of an earlier run
+        ./run faults --minutes 30                      all kinds in any order, for so long
+
+        Some kinds need root and strace; --list names all of them. docs/faults.md says what is judged.
+        Exit code: 0 all was right, 1 something was not.
+        """,
+    )
+    faults.add_argument("--rounds", type=checks.number, default=200, help="of each kind (default: 200, six senders each)")
+    faults.add_argument("--only", nargs="+", default=[], metavar="KIND", help="these kinds alone")
+    faults.add_argument("--minutes", type=checks.number, default=0, help="a soak instead: all kinds mixed, for so many minutes")
+    faults.add_argument("--seed", type=int, help="of an earlier run, for the same rounds")
+    faults.add_argument("--stall", type=checks.number, default=3, help="seconds that the store may stall (default: 3)")
+    faults.add_argument("--postgresql", action="store_true", help="on PostgreSQL, which is killed too")
+    faults.add_argument("--json", action="store_true", help="print the result as JSON, at the end")
+    faults.add_argument("--list", action="store_true", help="print the kinds and stop")
     command(
         "infra",
         "Build deployments from nothing (compose, Ansible) and judge them; as root, with docker",
@@ -157,6 +179,12 @@ def _bench(options) -> int:
     from dev.bench import main
 
     return main(options.rest)
+
+
+def _faults(options) -> int:
+    from dev.faults import main
+
+    return main(options)
 
 
 def _infra(options) -> int:
