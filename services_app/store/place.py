@@ -20,7 +20,9 @@ class Place(NamedTuple):
 
 
 def of(fd: int) -> Place:
-    found = os.fstat(fd)
+    """Raises StoreUnavailable or StoreFull."""
+    with translated():
+        found = os.fstat(fd)
     return Place(found.st_dev, found.st_ino)
 
 
@@ -34,7 +36,9 @@ def opened(root_fd: int, staged: str, directory: tuple[str, ...], before: Place 
     if before is not None:
         with contextlib.suppress(StoreUnavailable):  # gone: it is made again
             fd = made(root_fd, directory, None)
-            if of(fd) == before:
+            with _closed_on_error(fd):
+                is_it = of(fd) == before
+            if is_it:
                 return fd
             os.close(fd)
     return made(root_fd, directory, is_new)

@@ -108,6 +108,26 @@ def test_a_close_that_fails_as_well_does_not_hide_why_the_file_was_given_up(stor
     assert len(os.listdir("/proc/self/fd")) == before
 
 
+@pytest.mark.parametrize("code", [errno.ESTALE, errno.EIO])
+def test_a_folder_that_cannot_be_looked_at_once_it_is_made_is_a_store_that_is_away(store, upload_id, directory, monkeypatch, code):
+    real = os.fstat
+
+    def fstat(fd):
+        if os.readlink(f"/proc/self/fd/{fd}").endswith("/".join(directory)):
+            raise OSError(code, os.strerror(code))
+        return real(fd)
+
+    with store.stage(upload_id) as staged:
+        made = store.make_place(staged, directory)
+        staged.write(memoryview(b"content"))
+        staged.finish()
+        monkeypatch.setattr(os, "fstat", fstat)
+        with pytest.raises(StoreUnavailable):
+            store.make_place(staged, directory)
+    # Whether it is the same one is only about a sync that can be spared.
+    assert store.publish(upload_id, directory, "name", 7, made) == "/".join((*directory, "name"))
+
+
 def test_fsync_without_space_is_told_as_full_even_when_close_says_something_else(store, upload_id, monkeypatch):
     real = os.close
 
