@@ -60,7 +60,7 @@ ALL = (
     Kind("store-errors", stores.errors, RESUMABLE, _strace),
     Kind("store-full", stores.full, needs=_disk),
     Kind("store-no-inodes", stores.no_inodes, needs=_disk),
-    Kind("store-read-only", stores.read_only, {"between": True}, _disk),
+    Kind("store-read-only", stores.read_only, RESUMABLE | {"between": True}, _disk),
     Kind("store-unmounted", stores.unmounted, needs=_disk),
     Kind("store-stalls", stores.stalls, needs=_disk),
     Kind("store-planted", stores.planted, RESUMABLE | {"between": True}),

@@ -5,10 +5,12 @@ import contextlib
 import dataclasses
 import random
 import shutil
+import subprocess
 import time
 from collections.abc import Iterable, Iterator
 from pathlib import Path
 
+from dev.processes import StartFailed
 from tests.faults.rounds import judge
 from tests.faults.rounds.ground import ROUNDS, ground
 from tests.faults.rounds.kinds import ALL, Kind
@@ -96,7 +98,10 @@ class Play:
             return
         rng = random.Random(f"{self.seed} {kind.name} {row.rounds}")
         scene = Scene(here, rng, long_stall=self._long_stall, **kind.planned)
-        kind.strike(scene)
+        try:
+            kind.strike(scene)
+        except (AssertionError, StartFailed, subprocess.CalledProcessError) as exc:
+            scene.findings.append(f"the fault could not be played: {str(exc).splitlines()[0]}")
         scene.finish()
         here.rounds += 1
         for sender in scene.senders:
