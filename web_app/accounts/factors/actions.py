@@ -75,18 +75,14 @@ def use_passkey(kept: Passkey, asked_at: int, signed: int, *, who: Who) -> bool:
     return is_right
 
 
-def remove(person: User, found: QuerySet, kind: str, *, who: Who) -> bool:
-    """The app, or a passkey, of this person. With the last factor go the recovery codes. False where one has to stay."""
+def remove(person: User, found: QuerySet, kind: str, *, who: Who) -> None:
+    """The app, or a passkey, of this person, unless one has to stay. With the last factor go the recovery codes."""
     with transaction.atomic():
         _one_after_the_other(person)
-        person = User.objects.get(pk=person.pk)
-        if not may_remove_one(person):
-            return False
-        if found.filter(person=person).delete()[0]:
+        if may_remove_one(User.objects.get(pk=person.pk)) and found.filter(person=person).delete()[0]:
             _record(who, Action.FACTOR_REMOVED, person, kind)
-        if not has_factor(User.objects.get(pk=person.pk)):
-            RecoveryCode.objects.filter(person=person).delete()
-    return True
+            if not has_factor(User.objects.get(pk=person.pk)):
+                RecoveryCode.objects.filter(person=person).delete()
 
 
 def make_recovery_codes(person: User, *, who: Who) -> list[str]:
