@@ -44,7 +44,7 @@ class clock:
 
 @pytest.fixture(autouse=True)
 def a_clock_that_stands_still(monkeypatch):
-    """At the middle of a step. What is signed or expires has its own."""
+    """At the middle of a step, for all that asks `time.time`."""
     clock.now = time.time() // totp.STEP * totp.STEP + totp.STEP / 2
     monkeypatch.setattr(actions.time, "time", lambda: clock.now)
 
