@@ -136,7 +136,7 @@ def open_verified(root: str | os.PathLike, store_id: uuid.UUID | None) -> int:
 
     All further work goes through this descriptor, so that what was checked is what is written to. Raises
     StoreUnavailable when the root is absent, carries no sentinel, another one, or its folders are none of its own:
-    links, on another device, or mounted over (publishing could then not be a link, and what lies beneath is not lost).
+    links, on another device, or mounted over (nothing could be published then, and what lies beneath is not lost).
     """
     if store_id is None:
         raise StoreUnavailable

@@ -5,9 +5,11 @@ import io
 import json
 from pathlib import Path
 
+import psutil
 import pytest
 from django.core.management import CommandError, call_command
 
+from services_app.store import checkup
 from services_app.store.current import current_store
 from services_app.store.errors import StoreUnavailable
 from services_app.uploads import actions, errors, removal, unpack
@@ -134,3 +136,22 @@ def test_a_store_that_is_mounted_without_links_is_red_until_another_way_is_chose
         path = current_store().path(actions.object_name(now_of(upload)))
         assert path.read_bytes() == making.a_zip()
     said("verify_store")
+
+
+def test_a_store_that_hangs_hard_is_told_as_that_and_is_there_again_when_it_answers(mounts, monkeypatch):
+    mounts(NO_LINKS)
+    init()
+    assert current_store().health().failing == {}
+    monkeypatch.setattr(checkup, "PATIENCE", 0.3)
+    monkeypatch.setattr(checkup, "BELIEVED_FOR", 0)
+    (server,) = (each for each in psutil.Process().children() if "tests.fuse_store" in each.cmdline())
+    server.suspend()
+    try:
+        for _ in range(2):
+            with pytest.raises(StoreUnavailable, match="stalled"):
+                current_store().health()
+    finally:
+        server.resume()
+    monkeypatch.setattr(checkup, "PATIENCE", 10)
+    assert current_store().health().failing == {}
+    assert upload_of(making.a_zip(), "after.zip").state == "committed"
