@@ -26,7 +26,7 @@ def own(request, tmp_path_factory):
 # The other steps one by one, with a store of this process: tests/services_app/test_ways.py.
 POINTS = {
     "as the object gets its name": ("renameat,renameat2", 1),
-    "at the object's folder": ("fsync", 6),
+    "behind that, before its folder is durable": ("fchmod", 1),
     "as it is committed": ("fdatasync", 3),
 }
 
