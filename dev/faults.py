@@ -7,7 +7,7 @@ import sys
 from dev import processes
 from dev.paths import STATE
 
-RIGHT, WRONG, UNKNOWN = 0, 1, 2
+RIGHT, WRONG, NOTHING = 0, 1, 2
 _SHOWN = 8  # findings of one kind
 
 
@@ -19,7 +19,7 @@ def main(options) -> int:
         return RIGHT
     if unknown := sorted(set(options.only) - set(kinds.NAMES)):
         print(f"./run faults: no such kind: {', '.join(unknown)}; --list names them", file=sys.stderr)
-        return UNKNOWN
+        return NOTHING
     processes.end_in_order_when_told()
     seed = secrets.randbelow(1 << 32) if options.seed is None else options.seed
     keep, rows = STATE / "faults" / str(seed), []
@@ -34,6 +34,9 @@ def main(options) -> int:
     right = all(row.is_right for row in rows)
     if options.json:
         print(json.dumps({"seed": seed, "right": right, "kinds": [_facts(row) for row in rows]}))
+    if not any(row.rounds for row in rows):
+        print("Nothing was played.", file=sys.stderr)
+        return NOTHING
     if not right:
         print(f"Not right. The same rounds again: --seed {seed}. What was logged: {keep}", file=sys.stderr)
     return RIGHT if right else WRONG
@@ -42,18 +45,19 @@ def main(options) -> int:
 def verdict(row) -> str:
     if row.skipped:
         return f"not played: {row.skipped}"
-    if row.is_control:
-        return "caught, as it must be" if row.findings else "NOT CAUGHT"
+    if row.control and not row.unplayed:
+        return "caught, as it must be" if row.is_caught else "NOT CAUGHT"
     return "right" if row.is_right else "WRONG"
 
 
 def _show(row) -> None:
     saw = ", ".join(f"{what} ×{count}" for what, count in sorted(row.saw.items()))
     print(_line(row.name, str(row.rounds), str(row.objects), verdict(row), saw), flush=True)
-    for finding in row.findings[:_SHOWN]:
+    found = row.unplayed + row.findings
+    for finding in found[:_SHOWN]:
         print(f"    {finding}", flush=True)
-    if row.findings[_SHOWN:]:
-        print(f"    and {len(row.findings) - _SHOWN} more", flush=True)
+    if found[_SHOWN:]:
+        print(f"    and {len(found) - _SHOWN} more", flush=True)
 
 
 def _line(kind: str, rounds: str, stored: str, said: str, saw: str) -> str:
@@ -68,5 +72,5 @@ def _facts(row) -> dict:
         "verdict": verdict(row),
         "right": row.is_right,
         "saw": dict(row.saw),
-        "findings": row.findings,
+        "findings": row.unplayed + row.findings,
     }

@@ -17,7 +17,7 @@ from dev.client import Client, Reply
 from dev.paths import ROOT
 from dev.pki import Pki
 from tests.conftest import absent
-from tests.faults.rounds import judge, kinds, plan
+from tests.faults.rounds import judge, kinds, plan, play
 from tests.faults.rounds.senders import Sender
 from tests.tokens import mint
 
@@ -32,7 +32,8 @@ def test_each_fault_is_played_and_what_the_senders_were_told_is_true():
     told = json.loads(done.stdout)
     rows = {row["kind"]: row for row in told["kinds"]}
     wrong = {name: row["findings"] for name, row in rows.items() if not row["right"]}
-    assert (done.returncode, wrong) == (0, {}), done.stderr
+    assert not wrong, json.dumps(wrong, indent=1) + done.stderr
+    assert done.returncode == 0, done.stderr
     assert list(rows) == [*SHORT, "afterwards"]
     if skipped := {row["verdict"] for row in rows.values() if not row["rounds"]}:
         absent(", ".join(skipped))
@@ -145,6 +146,18 @@ def test_the_judge_finds_what_is_left_over_in_a_store_and_what_nobody_was_told_o
         f"upload {third}: stored, and nobody was told",
     } <= set(found)
     assert any(line.startswith("verify_store: ") for line in found)
+
+
+def test_a_control_is_right_where_its_very_lie_was_found_and_nothing_is_right_that_was_not_played():
+    row = play.Row("control", "lie")
+    assert not row.is_right and row.goes_on
+    row.findings.append("something else")
+    assert not row.is_right and row.goes_on
+    row.findings.append("the lie")
+    assert row.is_right and not row.goes_on
+    row.unplayed.append("not mounted")
+    assert not row.is_right
+    assert play.Row("kind").is_right and not play.Row("kind", findings=["one"]).is_right
 
 
 def test_a_seed_gives_the_same_rounds_and_most_files_are_tiny_and_met_in_each_protocol():

@@ -52,6 +52,12 @@ class Disk:
         """"ro" fails where somebody writes. Raises CalledProcessError."""
         remount(self.folder, option)
 
+    def sync(self) -> None:
+        """Write everything out, so that what may be lost is of this round. Without a journal, an inode or a block of a file that earlier
+        faults removed may otherwise belong to two files for `e2fsck`, which then takes it from the wrong one.
+        """
+        _run("sync", "-f", str(self.folder))
+
     def lose_power(self) -> None:
         """Forget what was not written to the disk. Nobody may have it open."""
         kept = self._image.with_name("kept.img")

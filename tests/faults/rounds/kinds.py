@@ -13,15 +13,16 @@ from tests.faults.rounds.scene import Scene
 
 @dataclasses.dataclass(frozen=True)
 class Kind:
-    """`planned`: what plan.sendings is asked for. `needs` says what is missing on this ground, "" where nothing is. A `control` is what
-    the judge must find, on a ground of its own: a fault that no store can stand, or a service that tells a `lie` (lies/sitecustomize.py).
+    """`planned`: what plan.sendings is asked for. `needs` says what is missing on this ground, "" where nothing is. A `control` is a
+    fault that no store can stand, or one of a service that tells a `lie` (lies/sitecustomize.py): what the judge must find (a regular
+    expression), on a ground of its own.
     """
 
     name: str
     strike: Callable[[Scene], None]
     planned: dict = dataclasses.field(default_factory=dict)
     needs: Callable[[Ground], str] = lambda ground: ""
-    control: bool = False
+    control: str = ""
     lie: str = ""
 
 
@@ -47,6 +48,8 @@ def _waits(scene: Scene) -> None:
     scene.go_on()
 
 
+_GONE = r"an upload is gone \(410\) of which [1-9]\d* bytes were acknowledged"
+_NOT_ITS_BYTES = "a receipt, and other bytes in the store"
 RESUMABLE = {"resumable": True}
 ALL = (
     Kind("worker-killed", kills.worker),
@@ -65,10 +68,10 @@ ALL = (
     Kind("store-stalls", stores.stalls, needs=_disk),
     Kind("store-planted", stores.planted, RESUMABLE | {"between": True}),
     Kind("power-lost", stores.power_lost, needs=_disk),
-    Kind("control-no-fsync", stores.power_lost_without_fsync, RESUMABLE, _disk_and_strace, control=True),
-    Kind("control-forgets", kills.worker, control=True, lie="forgets"),
-    Kind("control-cuts-short", kills.worker, control=True, lie="cuts-short"),
-    Kind("control-too-early", stores.power_lost, needs=_disk, control=True, lie="too-early"),
-    Kind("control-overwrites", stores.planted, RESUMABLE | {"between": True}, control=True, lie="overwrites"),
+    Kind("control-no-fsync", stores.power_lost_without_fsync, RESUMABLE, _disk_and_strace, _NOT_ITS_BYTES),
+    Kind("control-forgets", kills.worker, control=_GONE, lie="forgets"),
+    Kind("control-cuts-short", kills.worker, control="bytes were acknowledged, and then", lie="cuts-short"),
+    Kind("control-too-early", stores.power_lost, needs=_disk, control=_GONE, lie="too-early"),
+    Kind("control-overwrites", stores.planted, RESUMABLE | {"between": True}, control="overwritten|replaced", lie="overwrites"),
 )
 NAMES = tuple(kind.name for kind in ALL)

@@ -4,6 +4,7 @@ import collections
 import contextlib
 import dataclasses
 import random
+import re
 import shutil
 import subprocess
 import time
@@ -24,20 +25,31 @@ _TO_BE_CAUGHT = 20  # rounds: not each of them meets the moment that a control i
 class Row:
     """Of one kind. `saw`: how often senders met each status; `findings`: what was not right, each with the round that it was in.
 
-    `is_control`: it is right when it was caught.
+    `unplayed`: why a fault could not strike as planned. `control`: what must be found (a regular expression) for it to be right.
     """
 
     name: str
-    is_control: bool = False
+    control: str = ""
     rounds: int = 0
     saw: collections.Counter = dataclasses.field(default_factory=collections.Counter)
     objects: int = 0
     findings: list[str] = dataclasses.field(default_factory=list)
+    unplayed: list[str] = dataclasses.field(default_factory=list)
     skipped: str = ""
 
     @property
+    def is_caught(self) -> bool:
+        return any(re.search(self.control, finding) for finding in self.findings)
+
+    @property
     def is_right(self) -> bool:
-        return bool(self.skipped) or bool(self.findings) == self.is_control
+        if self.skipped or self.unplayed:
+            return not self.unplayed
+        return self.is_caught if self.control else not self.findings
+
+    @property
+    def goes_on(self) -> bool:
+        return not (self.skipped or self.unplayed or (self.is_caught if self.control else self.findings))
 
 
 class Play:
@@ -45,9 +57,7 @@ class Play:
     without. `keep`: a folder for the logs of a ground on which something was wrong.
     """
 
-    def __init__(
-        self, seed: int, *, postgresql: bool = False, long_stall: float = 3.0, keep: Path | None = None
-    ):
+    def __init__(self, seed: int, *, postgresql: bool = False, long_stall: float = 3.0, keep: Path | None = None):
         self.seed, self._options, self._long_stall = seed, {"postgresql": postgresql}, long_stall
         self._keep, self._ground, self._stored = keep, None, []
         self._cleanup = contextlib.ExitStack()
@@ -66,10 +76,10 @@ class Play:
             if kind.control:
                 self._leave()  # it spoils its ground
             most = max(rounds, _TO_BE_CAUGHT) if kind.control else rounds
-            while not row.skipped and not row.findings and row.rounds < most:
+            while row.goes_on and row.rounds < most:
                 self._round(kind, row)
             yield row
-            if row.findings or kind.control:
+            if not row.is_right or kind.control:
                 self._abandon(row)
         self._leave()
         yield self.afterwards
@@ -79,10 +89,13 @@ class Play:
         rng, until = random.Random(self.seed), time.monotonic() + 60 * minutes
         rows = {kind: Row(kind.name) for kind in kinds if not kind.control}
         while time.monotonic() < until and all(row.is_right for row in rows.values()):
-            kind = rng.choice(list(rows))
+            playable = [kind for kind, row in rows.items() if not row.skipped]
+            if not playable:
+                break
+            kind = rng.choice(playable)
             self._round(kind, rows[kind])
         yield from rows.values()
-        if any(row.findings for row in rows.values()):
+        if not all(row.is_right for row in rows.values()):
             self._keep_logs(AFTERWARDS)
         self._leave()
         yield self.afterwards
@@ -101,7 +114,8 @@ class Play:
         try:
             kind.strike(scene)
         except (AssertionError, StartFailed, subprocess.CalledProcessError) as exc:
-            scene.findings.append(f"the fault could not be played: {str(exc).splitlines()[0]}")
+            first_line = f"{type(exc).__name__} {exc}".splitlines()[0]
+            row.unplayed.append(f"round {row.rounds}: could not be played: {first_line}")
         scene.finish()
         here.rounds += 1
         for sender in scene.senders:
@@ -127,7 +141,7 @@ class Play:
 
     def _abandon(self, row: Row) -> None:
         """What would follow on it could be found again and again."""
-        if not row.is_control:
+        if not row.control or row.unplayed:
             self._keep_logs(row.name)
         self._give_up_ground()
 

@@ -182,6 +182,7 @@ def _plant(scene: Scene, upload_id: str, foreign: Path):
 
 def power_lost(scene: Scene) -> None:
     """Of the host and the store at once; the databases lie on a disk that keeps its power."""
+    scene.ground.disk.sync()
     scene.begin()
     scene.until_held()
     if scene.rng.random() < 0.5:
@@ -193,6 +194,7 @@ def power_lost(scene: Scene) -> None:
 
 def power_lost_without_fsync(scene: Scene) -> None:
     """The control: of the staged bytes nothing is made durable, and the service is told that it was."""
+    scene.ground.disk.sync()
     scene.begin()
     scene.until_held()
     staged = tuple(f"{scene.stack.nas}/staging/{sender.upload_id}" for sender in scene.senders if sender.upload_id)
