@@ -139,8 +139,9 @@ class Rig:
     # -- what it left behind -------------------------------------------------------------------------------
     def log_lines(self, wait_for: int = 0) -> list[dict]:
         path = self.prefix / "logs" / "access.json"
-        for _ in range(40):
-            lines = [json.loads(line) for line in path.read_text().splitlines()]
+        for _ in range(200):
+            # Of the last one only a part may be there yet.
+            lines = [json.loads(line) for line in path.read_text().splitlines(keepends=True) if line.endswith("\n")]
             if len(lines) >= wait_for:
                 return lines
             time.sleep(0.05)

@@ -128,9 +128,9 @@ EVERYWHERE = {
 HASTY = {
     "snippets/timeouts.conf": ("proxy_read_timeout 30s;", "proxy_read_timeout 1s;"),
     "snippets/collected.conf": ("client_body_timeout 15s;", "client_body_timeout 1s;"),
-    # At this rate a machine that is busy asks too often as well.
-    "snippets/limits.conf": ("limit_conn at_once 200;", "limit_conn at_once 1;", "rate=100r/s;", "rate=5r/s;"),
-    "conf.d/web.conf": ("burst=400", "burst=150"),
+    # At this rate a machine that is busy asks too often as well; before that, everything else has been asked once.
+    "snippets/limits.conf": ("limit_conn at_once 200;", "limit_conn at_once 1;", "rate=100r/s;", "rate=1r/s;"),
+    "conf.d/web.conf": ("burst=400", "burst=300"),
 }
 # What nginx says of each fault where it may say something: each of these was met.
 WOULD_SAY = [
