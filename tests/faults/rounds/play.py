@@ -87,15 +87,15 @@ class Play:
     def minutes(self, kinds: Iterable[Kind], minutes: float) -> Iterator[Row]:
         """All kinds, controls apart, in an order of the seed's choice until the time is over or one was wrong; then the rows."""
         rng, until = random.Random(self.seed), time.monotonic() + 60 * minutes
-        rows = {kind: Row(kind.name) for kind in kinds if not kind.control}
-        while time.monotonic() < until and all(row.is_right for row in rows.values()):
-            playable = [kind for kind, row in rows.items() if not row.skipped]
+        both = [(kind, Row(kind.name)) for kind in kinds if not kind.control]
+        rows = [row for _, row in both]
+        while time.monotonic() < until and all(row.is_right for row in rows):
+            playable = [one for one in both if not one[1].skipped]
             if not playable:
                 break
-            kind = rng.choice(playable)
-            self._round(kind, rows[kind])
-        yield from rows.values()
-        if not all(row.is_right for row in rows.values()):
+            self._round(*rng.choice(playable))
+        yield from rows
+        if not all(row.is_right for row in rows):
             self._keep_logs(AFTERWARDS)
         self._leave()
         yield self.afterwards
