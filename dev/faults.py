@@ -47,6 +47,8 @@ def verdict(row) -> str:
         return f"not played: {row.skipped}"
     if row.control and not row.unplayed:
         return "caught, as it must be" if row.is_caught else "NOT CAUGHT"
+    if row.is_right and not row.rounds:
+        return "not played"
     return "right" if row.is_right else "WRONG"
 
 
