@@ -21,8 +21,8 @@ from tests.faults.rounds import judge, kinds, plan, play
 from tests.faults.rounds.senders import Sender
 from tests.tokens import mint
 
-# The other controls start a stack each; the long form plays them.
-SHORT = [kind.name for kind in kinds.ALL if not kind.lie and kind.name != "postgresql-killed"]
+# The other controls start a stack each; the long form plays them, and what is not relied on yet (docs/faults.md).
+SHORT = [kind.name for kind in kinds.ALL if not kind.lie and kind.name not in ("postgresql-killed", "power-lost")]
 
 
 @pytest.mark.timeout(900)
