@@ -10,8 +10,8 @@ _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def configured(parsed: dict, connections: int) -> dict:
-    """Django's settings for the database that DATABASE_URL names. `connections`: at most so many for this process."""
-    return _sqlite(parsed, connections) if parsed["ENGINE"] == SQLITE else _postgresql(parsed, connections)
+    """Django's settings for the database that DATABASE_URL names. `connections`: at most so many to PostgreSQL for this process."""
+    return _sqlite(parsed) if parsed["ENGINE"] == SQLITE else _postgresql(parsed, connections)
 
 
 def is_a_file(configured: dict) -> bool:
@@ -27,13 +27,12 @@ def is_impersonable(configured: dict) -> bool:
     return not is_a_file(configured) and remote and options.get("sslmode") != "verify-full"
 
 
-def _sqlite(parsed: dict, connections: int) -> dict:
+def _sqlite(parsed: dict) -> dict:
     return {
         **parsed,
         "ENGINE": _OUR_SQLITE,
         # Given back at the end of each request, and while one waits for its sender.
         "CONN_MAX_AGE": 0,
-        "CONNECTIONS": connections,
         "OPTIONS": {
             # A transaction that reads first and writes later would otherwise fail at once when another one wrote meanwhile.
             "transaction_mode": "IMMEDIATE",

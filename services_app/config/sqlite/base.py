@@ -10,10 +10,12 @@ from django.db.backends.sqlite3 import base
 
 from .. import lent
 
+# More than there are threads: they wait for whoever writes as it is, each in its turn, and a second queue before that one would have none.
+_MOST = 1 << 16
+
 
 class Lent(lent.Lent):
-    # As long as SQLite itself waits for whoever writes: who waits here would wait there.
-    wait, unavailable = 20.0, sqlite3.OperationalError
+    wait, unavailable = 0.0, sqlite3.OperationalError
 
     def is_at_rest(self, connection: sqlite3.Connection) -> bool:
         return not connection.in_transaction
@@ -27,7 +29,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
 
     @property
     def lent(self) -> Lent:
-        return self._lent.setdefault(str(self.settings_dict["NAME"]), Lent(self.settings_dict.get("CONNECTIONS", 1)))
+        return self._lent.setdefault(str(self.settings_dict["NAME"]), Lent(_MOST))
 
     def get_new_connection(self, conn_params):
         if self.is_in_memory_db():  # which Django never closes, for it would be gone
