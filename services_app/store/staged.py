@@ -6,6 +6,7 @@ Bytes beyond the last checkpoint are not promised to anybody. Whoever resumes cu
 import contextlib
 import errno
 import os
+import stat
 import threading
 import uuid
 
@@ -59,7 +60,7 @@ class StagedFile:
                 return os.open(path, _OPEN | os.O_CREAT | os.O_EXCL, MODE, dir_fd=self.root_fd)
         fd = os.open(path, _OPEN, dir_fd=self.root_fd)
         try:
-            if os.fstat(fd).st_size < resume_at:
+            if _of_a_file(os.fstat(fd)) < resume_at:
                 raise StagedBytesLost
             os.ftruncate(fd, resume_at)
             os.lseek(fd, resume_at, os.SEEK_SET)
@@ -161,6 +162,13 @@ def remove(root_fd: int, name: str) -> bool:
 def size_of(root_fd: int, name: str) -> int | None:
     """Bytes in a staged file, or None when there is none. Raises OSError."""
     try:
-        return os.stat(f"{STAGING}/{name}", dir_fd=root_fd, follow_symlinks=False).st_size
+        return _of_a_file(os.stat(f"{STAGING}/{name}", dir_fd=root_fd, follow_symlinks=False))
     except FileNotFoundError:
         return None
+
+
+def _of_a_file(found: os.stat_result) -> int:
+    """Its bytes. Raises OSError of anything that is no file: somebody put it there, and says nothing of ours."""
+    if not stat.S_ISREG(found.st_mode):
+        raise OSError(errno.ELOOP, os.strerror(errno.ELOOP))
+    return found.st_size

@@ -120,6 +120,26 @@ def test_only_enoent_means_that_something_is_not_there(store, nas, upload_id, di
         assert sorted(path for path in nas.rglob("*")) == before
 
 
+@pytest.mark.parametrize(
+    "put",
+    [lambda path: path.symlink_to("/etc/hostname"), lambda path: path.symlink_to("nowhere"), os.mkfifo, lambda path: path.mkdir()],
+    ids=["link", "link to nothing", "pipe", "folder"],
+)
+def test_what_is_no_file_in_the_place_of_a_staged_one_does_not_say_that_its_bytes_are_gone(store, nas, upload_id, put):
+    with store.stage(upload_id) as staged:
+        staged.write(memoryview(b"some thousand bytes" * 100))
+        staged.checkpoint()
+    path, aside = nas / "staging" / str(upload_id), nas / "aside"
+    path.rename(aside)
+    put(path)
+    for ask in (lambda: store.staged_size(upload_id), lambda: store.has_staged(upload_id, 1900), lambda: store.stage(upload_id, 1900)):
+        with pytest.raises(StoreUnavailable):
+            ask()
+    path.rmdir() if path.is_dir() and not path.is_symlink() else path.unlink()
+    aside.rename(path)
+    assert store.staged_size(upload_id) == 1900
+
+
 @pytest.mark.parametrize("code", [errno.EIO, errno.ESTALE, errno.EACCES, errno.EBUSY])
 def test_a_staged_file_that_does_not_go_is_not_counted_as_removed(store, upload_id, failing, code):
     with store.stage(upload_id) as staged:

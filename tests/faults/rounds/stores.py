@@ -1,6 +1,8 @@
 """Faults of the store: errors by strace, and real ones of a real file system."""
 
 import contextlib
+import ctypes
+import errno
 import os
 import subprocess
 import time
@@ -16,6 +18,8 @@ _CALLS = (
     *("unlinkat,unlink", "renameat,rename,renameat2", "ftruncate", "fchmod"),
 )
 _FOREIGN = b"of somebody else"
+_AT_FDCWD, _RENAME_EXCHANGE = -100, 2  # renameat2(2)
+_libc = ctypes.CDLL(None, use_errno=True)
 
 
 def _paths(scene: Scene) -> tuple[str, ...]:
@@ -150,16 +154,16 @@ def _plant(scene: Scene, upload_id: str, foreign: Path):
     where = scene.rng.choice(("file", "link", "staged"))
     if where == "staged":
         staged, aside = scene.stack.nas / "staging" / upload_id, scene.stack.nas / f".{upload_id}"
-        there = staged.exists()
-        if there:
-            staged.rename(aside)
-        staged.symlink_to(foreign)
+        aside.symlink_to(foreign)
+        there = _exchanged(aside, staged)
+        if not there:
+            aside.rename(staged)
 
         def undo():
-            if staged.is_symlink():
-                staged.unlink()
             if there:
                 aside.rename(staged)
+            elif staged.is_symlink():
+                staged.unlink()
 
         return undo
     folder = scene.stack.nas / "collections" / scene.stack.collection / _month() / upload_id
@@ -178,6 +182,15 @@ def _plant(scene: Scene, upload_id: str, foreign: Path):
         target.unlink(missing_ok=True)
 
     return undo
+
+
+def _exchanged(one: Path, other: Path) -> bool:
+    """In one step: a staged file that is missing for a moment is gone, as the service sees it (410). False where `other` is not there."""
+    if _libc.renameat2(_AT_FDCWD, os.fsencode(one), _AT_FDCWD, os.fsencode(other), _RENAME_EXCHANGE) == 0:
+        return True
+    if ctypes.get_errno() != errno.ENOENT:
+        raise OSError(ctypes.get_errno(), os.strerror(ctypes.get_errno()))
+    return False
 
 
 def power_lost(scene: Scene) -> None:
