@@ -107,7 +107,7 @@ def what_is_private_is_closed_to_others(app_configs, **kwargs):
         "STATE_DIR": settings.STATE_DIR,
         **{f"{name}_FILE": path for name in ("INTERNAL_API_KEY", "DATABASE_URL") for path in env.file_of(name)},
     }
-    if database.is_a_file(settings.DATABASES["default"]):
+    if settings.DATABASES["default"]["ENGINE"] == database.SQLITE:
         private["The file of DATABASE_URL, by default in STATE_DIR,"] = settings.DATABASES["default"]["NAME"]
     return [
         Error(f"{name} is open to every user of this host.", hint=_CLOSE, id="services.E007")

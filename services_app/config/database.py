@@ -2,7 +2,7 @@
 
 SQLITE = "django.db.backends.sqlite3"
 POSTGRESQL = "django.db.backends.postgresql"
-_OUR_SQLITE, _OUR_POSTGRESQL = f"{__package__}.sqlite", f"{__package__}.postgresql"
+_OUR_POSTGRESQL = f"{__package__}.postgresql"
 
 # Each in milliseconds; a statement that takes longer fails, and its request is told to come back.
 _TIMEOUTS = {"statement_timeout": 30_000, "lock_timeout": 10_000, "idle_in_transaction_session_timeout": 30_000}
@@ -10,12 +10,8 @@ _HERE = ("", "localhost", "127.0.0.1", "::1")
 
 
 def configured(parsed: dict, connections: int) -> dict:
-    """Django's settings for the database that DATABASE_URL names. `connections`: at most so many to PostgreSQL for this process."""
+    """Django's settings for the database that DATABASE_URL names. `connections`: at most so many for this process."""
     return _sqlite(parsed) if parsed["ENGINE"] == SQLITE else _postgresql(parsed, connections)
-
-
-def is_a_file(configured: dict) -> bool:
-    return configured["ENGINE"] == _OUR_SQLITE
 
 
 def is_impersonable(configured: dict) -> bool:
@@ -24,15 +20,13 @@ def is_impersonable(configured: dict) -> bool:
     named = [configured.get("HOST"), *(options.get(name) for name in ("host", "hostaddr"))]
     hosts = [host for value in named if value for host in str(value).split(",")]
     remote = "service" in options or any(host not in _HERE and not host.startswith(("/", "@")) for host in hosts)
-    return not is_a_file(configured) and remote and options.get("sslmode") != "verify-full"
+    return configured["ENGINE"] != SQLITE and remote and options.get("sslmode") != "verify-full"
 
 
 def _sqlite(parsed: dict) -> dict:
     return {
         **parsed,
-        "ENGINE": _OUR_SQLITE,
-        # Given back at the end of each request, and while one waits for its sender.
-        "CONN_MAX_AGE": 0,
+        "CONN_MAX_AGE": 60,
         "OPTIONS": {
             # A transaction that reads first and writes later would otherwise fail at once when another one wrote meanwhile.
             "transaction_mode": "IMMEDIATE",

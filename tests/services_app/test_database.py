@@ -1,16 +1,13 @@
 """DATABASE_URL: what it may name, what it becomes, and which database must prove its name."""
 
-import sqlite3
-from concurrent.futures import ThreadPoolExecutor
 from types import SimpleNamespace
 
 import psycopg
 import pytest
 from django.core.exceptions import ImproperlyConfigured
-from django.db import ConnectionHandler
 from psycopg.pq import TransactionStatus
 
-from services_app.config import database, env, lent
+from services_app.config import database, env
 from services_app.config.postgresql import base
 
 ELSEWHERE = "postgres://sluice:secret@db.example.org/sluice"
@@ -53,12 +50,6 @@ def test_postgresql_gets_timeouts_durability_and_a_bounded_pool(monkeypatch):
     assert (made["CONN_MAX_AGE"], made["CONNECTIONS"]) == (0, 7)
 
 
-def test_sqlite_is_durable_and_lends_its_connections_too(monkeypatch):
-    made = configured(monkeypatch, "sqlite:////var/lib/sluice/db.sqlite3")
-    assert (made["ENGINE"], made["CONN_MAX_AGE"]) == ("services_app.config.sqlite", 0)
-    assert "PRAGMA synchronous=FULL" in made["OPTIONS"]["init_command"]
-
-
 @pytest.mark.parametrize("url", ["mysql://db.example.org/sluice", "nonsense", "postgres://a:b@h:port/x"])
 def test_anything_else_is_refused_with_the_cure_and_without_the_url(monkeypatch, url):
     with pytest.raises(ImproperlyConfigured, match="postgres://user:password@host/name") as refused:
@@ -93,65 +84,43 @@ class Connection:
 
 
 def test_a_process_makes_no_more_connections_than_it_may_and_says_so_in_time(monkeypatch):
-    monkeypatch.setattr(base.Lent, "wait", 0.01)
-    pool = base.Lent(1)
-    first = pool.take(Connection)
+    monkeypatch.setattr(base, "WAIT", 0.01)
+    lent = base.Lent(1)
+    first = lent.take(Connection)
     with pytest.raises(psycopg.OperationalError, match="in use"):
-        pool.take(Connection)
-    pool.give_back(first)
-    assert pool.take(Connection) is first
+        lent.take(Connection)
+    lent.give_back(first)
+    assert lent.take(Connection) is first
 
 
 def test_a_connection_that_could_not_be_made_takes_no_place():
-    pool, away = base.Lent(1), iter([psycopg.OperationalError(), psycopg.OperationalError()])
+    lent, away = base.Lent(1), iter([psycopg.OperationalError(), psycopg.OperationalError()])
 
     def connect():
         raise next(away)
 
     for _ in range(2):
         with pytest.raises(psycopg.OperationalError):
-            pool.take(connect)
-    assert isinstance(pool.take(Connection), Connection)
+            lent.take(connect)
+    assert isinstance(lent.take(Connection), Connection)
 
 
 def test_where_one_is_dead_all_that_wait_are_given_up():
-    pool = base.Lent(3)
-    held = [pool.take(Connection) for _ in range(3)]
+    lent = base.Lent(3)
+    held = [lent.take(Connection) for _ in range(3)]
     for each in held:
-        pool.give_back(each)
+        lent.give_back(each)
         each.alive = False
-    assert pool.take(Connection) not in held and all(each.closed for each in held)
+    assert lent.take(Connection) not in held and all(each.closed for each in held)
 
 
 def test_one_in_the_middle_of_something_goes_to_nobody_and_one_that_nobody_wants_is_closed(monkeypatch):
-    pool = base.Lent(3)
+    lent = base.Lent(3)
     unfinished, unused, last = Connection(TransactionStatus.INTRANS), Connection(), Connection()
     for each in (unfinished, unused, last):
-        pool.take(lambda each=each: each)
-    pool.give_back(unfinished)
-    pool.give_back(unused)
-    monkeypatch.setattr(lent, "KEEP", -1.0)
-    pool.give_back(last)
+        lent.take(lambda each=each: each)
+    lent.give_back(unfinished)
+    lent.give_back(unused)
+    monkeypatch.setattr(base, "KEEP", -1.0)
+    lent.give_back(last)
     assert unfinished.closed and unused.closed
-
-
-def test_one_of_sqlite_goes_from_thread_to_thread_unless_it_is_in_the_middle_of_something(tmp_path, django_db_blocker):
-    made = database.configured({"ENGINE": database.SQLITE, "NAME": str(tmp_path / "db.sqlite3")}, 1)
-    seen = []
-
-    def ask(and_then=lambda connection: None):
-        handler = ConnectionHandler({"default": made})
-        handler["default"].ensure_connection()
-        seen.append(handler["default"].connection)
-        and_then(seen[-1])
-        handler["default"].close()
-
-    with django_db_blocker.unblock():
-        with ThreadPoolExecutor(1) as others:
-            others.submit(ask).result()
-        ask()
-        ask(lambda connection: connection.execute("BEGIN"))
-        ask()
-    assert seen[0] is seen[1] is seen[2] and seen[3] is not seen[2]
-    with pytest.raises(sqlite3.ProgrammingError, match="closed"):
-        seen[2].execute("SELECT 1")

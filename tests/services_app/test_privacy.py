@@ -27,7 +27,7 @@ def place(tmp_path, settings, monkeypatch):
     settings.RECEIPT_KEY_FILE = str(files["receipt.jwks"])
     monkeypatch.setenv("TLS_KEY_FILE", str(files["server.key"]))
     settings.STATE_DIR = str(state)
-    settings.DATABASES = {"default": {"ENGINE": "services_app.config.sqlite", "NAME": str(files["database"])}}
+    settings.DATABASES = {"default": {"ENGINE": "django.db.backends.sqlite3", "NAME": str(files["database"])}}
     return files | {"state": state}
 
 

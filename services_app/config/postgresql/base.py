@@ -4,28 +4,72 @@ Closing one gives it back, opening one takes the last that was given back. Nothi
 is there at once, and so is the next connection when the server is back.
 """
 
+import threading
+import time
+from collections import deque
+
 import psycopg
 from django.db.backends.postgresql import base
 from psycopg.pq import TransactionStatus
 
-from .. import database_password, lent
+from .. import database_password
+
+WAIT = 3.0  # seconds until somebody must have given one back
+KEEP = 60.0  # seconds that one waits for the next thread
 
 
-class Lent(lent.Lent):
-    wait, unavailable = 3.0, psycopg.OperationalError
+class Lent:
+    """At most `most` connections to one database, each for one thread at a time."""
 
-    def is_at_rest(self, connection: psycopg.Connection) -> bool:
-        if connection.info.transaction_status != TransactionStatus.IDLE:
-            return False
-        connection.autocommit = True
-        return True
+    def __init__(self, most: int):
+        self._places, self._lock = threading.BoundedSemaphore(most), threading.Lock()
+        self._idle: deque[tuple[float, psycopg.Connection]] = deque()  # oldest first
 
-    def lives(self, connection: psycopg.Connection) -> bool:
+    def take(self, connect) -> psycopg.Connection:
+        """One that lives, made by `connect` if need be. Raises OperationalError when none is given back in time."""
+        if not self._places.acquire(timeout=WAIT):
+            raise psycopg.OperationalError("every connection of this process is in use")
         try:
-            connection.execute("")
+            return self._living() or connect()
+        except BaseException:
+            self._places.release()
+            raise
+
+    def give_back(self, connection: psycopg.Connection) -> None:
+        """One in the middle of something, or broken, is of no use to anybody."""
+        try:
+            if connection.info.transaction_status != TransactionStatus.IDLE:
+                connection.close()
+                return
+            connection.autocommit = True
+            now = time.monotonic()
+            with self._lock:
+                self._idle.append((now, connection))
+                stale = [self._idle.popleft() for _ in range(sum(since < now - KEEP for since, _ in self._idle))]
+            for _, unused in stale:
+                unused.close()
+        finally:
+            self._places.release()
+
+    def close_idle(self) -> None:
+        with self._lock:
+            idle, self._idle = self._idle, deque()
+        for _, connection in idle:
+            connection.close()
+
+    def _living(self) -> psycopg.Connection | None:
+        with self._lock:
+            newest = self._idle.pop()[1] if self._idle else None
+        if newest is None:
+            return None
+        try:
+            newest.execute("")
         except psycopg.Error:
-            return False
-        return True
+            # The server ended it. Then it ended the older ones as well.
+            newest.close()
+            self.close_idle()
+            return None
+        return newest
 
 
 class DatabaseWrapper(base.DatabaseWrapper):
@@ -49,3 +93,7 @@ class DatabaseWrapper(base.DatabaseWrapper):
             with self.wrap_database_errors:
                 self.lent.give_back(self.connection)
             self.connection = None
+
+    def close_pool(self):
+        """Before a fork: no two processes may speak over one connection."""
+        self.lent.close_idle()
