@@ -3,6 +3,7 @@
 import contextlib
 import threading
 import time
+from collections import deque
 from collections.abc import Iterator
 
 from .errors import StoreUnavailable
@@ -11,11 +12,14 @@ STALLED = 1.0  # seconds after which a call that has not come back says that the
 
 
 class Bulkhead:
-    """Lets `most` threads through. While the store answers the next one waits for its turn; once it stalls it is told at once."""
+    """Lets `most` threads through. While the store answers the others wait for their turns, who came first goes first; once it stalls
+    they are told at once.
+    """
 
     def __init__(self, most: int):
         self._most, self._turn, self._mine = most, threading.Condition(), threading.local()
         self._inside: dict[int, float] = {}  # thread → when it went in; the oldest first
+        self._waiting: deque[int] = deque()  # threads
 
     @contextlib.contextmanager
     def passed(self) -> Iterator[None]:
@@ -25,8 +29,7 @@ class Bulkhead:
             return
         me = threading.get_ident()
         with self._turn:
-            if not self._turn.wait_for(lambda: len(self._inside) < self._most, self._patience()):
-                raise StoreUnavailable("stalled")
+            self._await_turn(me)
             self._inside[me] = time.monotonic()
         self._mine.inside = True
         try:
@@ -35,7 +38,20 @@ class Bulkhead:
             self._mine.inside = False
             with self._turn:
                 del self._inside[me]
-                self._turn.notify()
+                self._turn.notify_all()
+
+    def _await_turn(self, me: int) -> None:
+        """How long that takes is no sign of a store that stalls: only how long one call has been inside is."""
+        self._waiting.append(me)
+        try:
+            while (is_full := len(self._inside) >= self._most) or self._waiting[0] != me:
+                patience = self._patience() if is_full else STALLED
+                if not patience:
+                    raise StoreUnavailable("stalled")
+                self._turn.wait(patience)
+        finally:
+            self._waiting.remove(me)
+            self._turn.notify_all()
 
     def _patience(self) -> float:
         """Seconds until the oldest call inside would count as stalled."""

@@ -84,6 +84,19 @@ def test_while_the_store_answers_everybody_has_a_turn_and_one_within_another_nee
     assert not told and max(most) == 2 and len(most) == 20 and not door._inside
 
 
+def test_nobody_is_told_that_a_store_stalls_whose_calls_all_come_back_however_long_the_queue():
+    door = Bulkhead(2)
+
+    def call():
+        with door.passed():
+            time.sleep(STALLED * 0.6)  # so that who waits finds the oldest call nearly at its bound, again and again
+
+    threads, told = in_threads(8, call)
+    for thread in threads:
+        thread.join(10)
+    assert not told and not door._inside and not door._waiting
+
+
 @pytest.mark.django_db
 @pytest.mark.parametrize(("listener", "bounded"), [("control", True), ("uploads", False)])
 def test_the_control_listener_lets_half_of_its_threads_wait(known_store, settings, listener, bounded):
