@@ -1,9 +1,13 @@
 """Which ports of this machine can be listened on? Standard library only."""
 
+import fcntl
 import os
 import socket
+import tempfile
+from pathlib import Path
 
 DEMO = 8443
+_ours = []  # files whose locks say that a port is taken; they end with this process
 
 
 def check(port: int) -> None:
@@ -22,16 +26,32 @@ def is_free(port: int) -> bool:
 
 
 def free_ports(count: int) -> list[int]:
-    """Ports that nothing listens on, below the range from which the kernel takes outgoing ones. Raises OSError."""
+    """Ports that nothing listens on, below the range from which the kernel takes outgoing ones; nobody else who asks here is given
+    them while this process lives. Raises OSError.
+    """
     chosen: list[int] = []
     start = int.from_bytes(os.urandom(2)) % 10000
     for step in range(10000):
         port = 20000 + (start + step * 7) % 10000
-        if port not in chosen and is_free(port):
+        if is_free(port) and _take(port):
             chosen.append(port)
             if len(chosen) == count:
                 return chosen
     raise OSError("no free ports between 20000 and 30000")
+
+
+def _take(port: int) -> bool:
+    """Between a look at a port and the first use of it another run may look as well."""
+    folder = Path(tempfile.gettempdir()) / f"sluice-ports-{os.getuid()}"
+    folder.mkdir(mode=0o700, exist_ok=True)
+    file = (folder / str(port)).open("w")
+    try:
+        fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except BlockingIOError:
+        file.close()
+        return False
+    _ours.append(file)
+    return True
 
 
 def _has_ipv6() -> bool:

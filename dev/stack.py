@@ -18,7 +18,7 @@ from collections.abc import Iterable
 from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
-from dev import environments, health, nginx, pki, site
+from dev import environments, health, nginx, pki, prepared, site
 from dev.manage import Manage
 from dev.ports import free_ports
 from dev.processes import Service, StartFailed, wait_until
@@ -28,6 +28,7 @@ USERNAME = "demo"
 # Linux allows 107 bytes and a NUL for a socket's path; nginx and gunicorn both report longer ones badly.
 _LONGEST_SOCKET_PATH = 107
 _PATIENCE = 40.0  # seconds until everything must answer; a loaded CI machine needs some
+_MIGRATE, _COLLECT = ("migrate", "--verbosity", "0"), ("collectstatic", "--noinput", "--verbosity", "0")
 _STOP_ORDER = ("nginx", "reconcile", "web_app", "uploads", "control")
 
 
@@ -68,7 +69,7 @@ class Stack:
         self.collection = COLLECTION
         self.username = USERNAME
         self.services: dict[str, Service] = {}
-        self._manage = Manage(lambda app: self._env("web_app" if app == "web_app" else "control"))
+        self._manage = Manage(self._env_of_commands)
         self._cleanup = contextlib.ExitStack()
 
     # -- life ----------------------------------------------------------------------------------------------
@@ -262,6 +263,11 @@ class Stack:
             env["LISTENER"] = name
         return {**env, **self.extra_env.get(name, {})}
 
+    def _env_of_commands(self, app: str) -> dict[str, str]:
+        env = self._env("web_app" if app == "web_app" else "control")
+        env.pop("PYTHONDONTWRITEBYTECODE", None)  # what commands compile need not be compiled at each start
+        return env
+
     def _set_up(self) -> None:
         """Databases, sentinel, user, collection, API key: the tiers at the same time, each step once."""
         with ThreadPoolExecutor(2) as pool:
@@ -274,7 +280,7 @@ class Stack:
                 raise
 
     def _set_up_services(self) -> None:
-        self.manage("services_app", "migrate", "--verbosity", "0")
+        self._prepare("services_app", self.services_state, "services.sqlite3", [_MIGRATE])
         self.manage("services_app", "init_store", "--collection", self.collection)
 
     def _set_up_web(self) -> None:
@@ -284,8 +290,7 @@ class Stack:
             # An earlier set-up was interrupted: nobody can have used that database yet.
             for leftover in self.web_state.glob(f"{database.name}*"):
                 leftover.unlink()
-        self.manage("web_app", "migrate", "--verbosity", "0")
-        self.manage("web_app", "collectstatic", "--noinput", "--verbosity", "0")
+        self._prepare("web_app", self.web_state, database.name, [_MIGRATE, _COLLECT])
         self.password = pki.secret(self.state / "demo-password", 9).read_text().strip()
         if not done:
             user = {"USERNAME": self.username, "PASSWORD": self.password, "EMAIL": "demo@example.org"}
@@ -296,3 +301,18 @@ class Stack:
             # Written last: its presence says that all of this is done.
             pki.write_private(self.api_key_file, self.create_api_key(self.username, "demo").encode() + b"\n")
         self.api_key = self.api_key_file.read_text().strip()
+
+    def _prepare(self, app: str, state: Path, database: str, commands: list[tuple[str, ...]]) -> None:
+        """A new state folder is copied from what the same commands made in another; one that was used before is brought up to date."""
+        url = f"sqlite:///{state}/{database}"
+        if (state / database).exists() or self._env_of_commands(app)["DATABASE_URL"] != url:
+            for command in commands:
+                self.manage(app, *command)
+            return
+
+        def make(folder: Path) -> None:
+            env = {"STATE_DIR": str(folder), "DATABASE_URL": f"sqlite:///{folder}/{database}"}
+            for command in commands:
+                self.manage(app, *command, env=env)
+
+        prepared.lay_out(app, state, make)

@@ -1,9 +1,11 @@
-"""`./run test`: every test, in five pytest runs, because the two Django apps cannot share one process.
+"""`./run test`: every test, in six pytest runs, because the two Django apps cannot share one process.
 
     web_app, services_app                              tests/<app>        with its settings, on SQLite
     web_app on PostgreSQL, services_app on PostgreSQL  the same           on a server of Debian's that the run starts
-    whole                                              all other folders  with no Django, against one real stack
+    whole                                              all other folders  with no Django, against real stacks
+    alone                                              those of them whose tests measure what else runs would disturb
 
+All but the last are spread over the cores, with databases and a stack for each, unless `-n` says otherwise (`-n 0` for --pdb).
 `--sqlite` and `--postgresql` leave the apps' runs on the other one out.
 
 tests/infra is not among them: it needs root and docker (`./run infra`).
@@ -32,6 +34,8 @@ from dev.bootstrap import Missing
 from dev.paths import ROOT, STATE
 
 OWN_COMMAND = {"infra"}
+# Answers within seconds while others attack, pages that stay smooth, figures side by side.
+ALONE = {"abuse", "bench", "browser"}
 NO_TESTS_COLLECTED = 5
 USAGE_ERROR = 4
 KEEP_FAILED_FOR = 6 * 3600  # seconds; longer than any run
@@ -44,6 +48,7 @@ class Run:
     options: list[str]
     env: dict[str, str]
     on: str = ""  # "sqlite" or "postgresql", where it is one of two
+    spread: str = ""  # how over the cores (pytest-xdist's --dist)
 
 
 @dataclasses.dataclass
@@ -107,11 +112,14 @@ def runs() -> list[Run]:
                 [f"--ds={app}.config.settings", *(["--reuse-db"] if on == "postgresql" else [])],
                 dict(envs[app]),
                 on,
+                "worksteal",
             )
             for on in ("sqlite", "postgresql")
             for app in apps
         ),
-        Run("whole", others, ["-p", "no:django"], {}),
+        # Of a file all in one process: what several of its tests share is then made once.
+        Run("whole", [one for one in others if Path(one).name not in ALONE], ["-p", "no:django"], {}, spread="loadfile"),
+        Run("alone", [one for one in others if Path(one).name in ALONE], ["-p", "no:django"], {}),
     ]
 
 
@@ -157,7 +165,9 @@ def _pytest(run: Run, paths: list[str], options: list[str], totals: Totals) -> i
     report = STATE / "test" / f"{run.name.replace(' ', '-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *run.options, *options, *paths]
+    # A few files are sooner done than the processes are started.
+    spread = ["-n", str(len(os.sched_getaffinity(0))), f"--dist={run.spread}"] if run.spread and paths == run.folders else []
+    command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *run.options, *options, *paths]
     env = {name: value for name, value in os.environ.items() if name not in ("NAS_ROOT", "DJANGO_SETTINGS_MODULE")}
     returned = subprocess.run(command, cwd=ROOT, env={**env, **run.env}, check=False).returncode
     _count(report, returned, totals)

@@ -1,5 +1,6 @@
 """What every test may ask for. `stack` is one real Sluice for the whole run: nginx, both apps, TLS, a NAS folder."""
 
+import fcntl
 import hashlib
 import os
 import shutil
@@ -55,19 +56,20 @@ def node_modules() -> Path:
         absent("node or npm is missing.\n  sudo apt install nodejs npm")
     lock = (JS / "package-lock.json").read_bytes()
     folder = STATE / "test" / f"clients-js-{hashlib.sha256(lock).hexdigest()[:12]}"
-    if not (folder / "complete").exists():
-        shutil.rmtree(folder, ignore_errors=True)
-        folder.mkdir(parents=True)
-        for name in ("package.json", "package-lock.json", ".npmrc"):
-            shutil.copy(JS / name, folder)
-        done = subprocess.run(
-            ["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False
-        )
-        if done.returncode:
-            absent(
-                f"npm could not install the clients:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "lock").open("w") as other_runs:
+        fcntl.flock(other_runs, fcntl.LOCK_EX)
+        if not (folder / "complete").exists():
+            for name in ("package.json", "package-lock.json", ".npmrc"):
+                shutil.copy(JS / name, folder)
+            done = subprocess.run(
+                ["npm", "ci", "--ignore-scripts"], cwd=folder, capture_output=True, text=True, check=False
             )
-        (folder / "complete").touch()
+            if done.returncode:
+                absent(
+                    f"npm could not install the clients:\n{done.stderr[-1000:]}\nIs the package registry within reach?"
+                )
+            (folder / "complete").touch()
     return folder / "node_modules"
 
 

@@ -44,8 +44,8 @@ if "TOKEN_JWKS_FILE" not in os.environ:
 
 
 @pytest.fixture(scope="session")
-def django_db_modify_db_settings(tmp_path_factory):
-    """A file, as in production: a database in memory knows no rivals for its write lock."""
+def django_db_modify_db_settings(tmp_path_factory, django_db_modify_db_settings_parallel_suffix):
+    """One of its own for each process of a run; a file, as in production: a database in memory knows no rivals for its write lock."""
     from django.db import connections
 
     if connections["default"].vendor == "sqlite":

@@ -9,26 +9,26 @@ from tests.services_app.making import (
     WEB_APP,
     Connection,
     PlainConnection,
-    some_uuid,
 )
 
 pytestmark = [pytest.mark.django_db, pytest.mark.usefixtures("known_store")]
 
+NOBODYS = "01890000-0000-7000-8000-00000000000f"
 FROM_NGINX = [
     ("GET", "/authorize"),
     ("GET", "/u"),
     ("HEAD", "/u"),
     ("OPTIONS", "/u"),
     ("POST", "/u/check"),
-    ("GET", f"/u/{some_uuid()}"),
-    ("OPTIONS", f"/u/{some_uuid()}"),
+    ("GET", f"/u/{NOBODYS}"),
+    ("OPTIONS", f"/u/{NOBODYS}"),
 ]
 INTERNAL = [
-    ("GET", f"/internal/v1/grants/{some_uuid()}"),
+    ("GET", f"/internal/v1/grants/{NOBODYS}"),
     ("GET", f"/internal/v1/collections/{COLLECTION}/objects"),
-    ("GET", f"/internal/v1/objects/{some_uuid()}"),
-    ("HEAD", f"/internal/v1/objects/{some_uuid()}"),
-    ("DELETE", f"/internal/v1/objects/{some_uuid()}"),
+    ("GET", f"/internal/v1/objects/{NOBODYS}"),
+    ("HEAD", f"/internal/v1/objects/{NOBODYS}"),
+    ("DELETE", f"/internal/v1/objects/{NOBODYS}"),
 ]
 WRONG_PEERS = {
     "no certificate": Connection(certificate=False),
@@ -133,7 +133,7 @@ def test_health_needs_no_name_beyond_the_handshake(control, path):
     assert control("GET", path, peer=Connection()).status_code == 200
 
 
-@pytest.mark.parametrize("path", ["/authorize", "/u/check", "/healthz", f"/internal/v1/grants/{some_uuid()}"])
+@pytest.mark.parametrize("path", ["/authorize", "/u/check", "/healthz", f"/internal/v1/grants/{NOBODYS}"])
 def test_the_uploads_listener_serves_bodies_and_nothing_else(uploads, path):
     answer = uploads("GET", path, token=INTERNAL_KEY, peer=Connection(WEB_APP, NGINX))
     assert answer.status_code == 404 and answer.json()["code"] == "not_found"

@@ -116,10 +116,10 @@ def test_newest_key_signs_and_the_header_says_so(tmp_path):
         ('{"keys": [1]}', "no Ed25519 key"),
         ('{"keys": [{"kty": "OKP", "crv": "Ed25519"}]}', "damaged"),
         ('{"keys": [{"kty": "OKP", "crv": "X25519", "x": "AA", "d": "AA"}]}', "no Ed25519 key"),
-        (json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]}), "no Ed25519 key"),
-        (json.dumps({"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]}), "public only"),
-        (json.dumps({"keys": [{**OKPKey.generate_key("Ed25519").as_dict(private=True), "kid": "1"}]}), "thumbprint"),
-        (json.dumps({"keys": [{**OKPKey.generate_key("Ed25519").as_dict(private=True), "alg": "EdDSA"}]}), "purpose"),
+        pytest.param(json.dumps({"keys": [ECKey.generate_key("P-256").as_dict(private=True)]}), "no Ed25519 key", id="P-256"),
+        pytest.param(json.dumps({"keys": [OKPKey.generate_key("Ed25519").as_dict(private=False)]}), "public only", id="public only"),
+        pytest.param(json.dumps({"keys": [{**OKPKey.generate_key("Ed25519").as_dict(private=True), "kid": "1"}]}), "thumbprint", id="kid"),
+        pytest.param(json.dumps({"keys": [{**OKPKey.generate_key("Ed25519").as_dict(private=True), "alg": "EdDSA"}]}), "purpose", id="alg"),
     ],
 )
 def test_file_that_cannot_sign_is_refused_with_the_reason(tmp_path, content, reason):

