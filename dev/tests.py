@@ -48,7 +48,7 @@ class Run:
     options: list[str]
     env: dict[str, str]
     on: str = ""  # "sqlite" or "postgresql", where it is one of two
-    spread: str = ""  # how over the cores (pytest-xdist's --dist)
+    spread: bool = False  # over the cores
 
 
 @dataclasses.dataclass
@@ -112,13 +112,12 @@ def runs() -> list[Run]:
                 [f"--ds={app}.config.settings", *(["--reuse-db"] if on == "postgresql" else [])],
                 dict(envs[app]),
                 on,
-                "worksteal",
+                spread=True,
             )
             for on in ("sqlite", "postgresql")
             for app in apps
         ),
-        # Of a file all in one process: what several of its tests share is then made once.
-        Run("whole", [one for one in others if Path(one).name not in ALONE], ["-p", "no:django"], {}, spread="loadfile"),
+        Run("whole", [one for one in others if Path(one).name not in ALONE], ["-p", "no:django"], {}, spread=True),
         Run("alone", [one for one in others if Path(one).name in ALONE], ["-p", "no:django"], {}),
     ]
 
@@ -165,8 +164,8 @@ def _pytest(run: Run, paths: list[str], options: list[str], totals: Totals) -> i
     report = STATE / "test" / f"{run.name.replace(' ', '-')}.xml"
     report.parent.mkdir(parents=True, exist_ok=True)
     report.unlink(missing_ok=True)
-    # A few files are sooner done than the processes are started.
-    spread = ["-n", str(len(os.sched_getaffinity(0))), f"--dist={run.spread}"] if run.spread and paths == run.folders else []
+    # Of a file all in one process, which makes once what several of its tests share. Few files are sooner done than processes start.
+    spread = ["-n", str(len(os.sched_getaffinity(0))), "--dist=loadfile"] if run.spread and paths == run.folders else []
     command = [sys.executable, "-m", "pytest", "-q", f"--junitxml={report}", *spread, *run.options, *options, *paths]
     env = {name: value for name, value in os.environ.items() if name not in ("NAS_ROOT", "DJANGO_SETTINGS_MODULE")}
     returned = subprocess.run(command, cwd=ROOT, env={**env, **run.env}, check=False).returncode

@@ -82,7 +82,7 @@ def test_an_upload_is_counted_with_its_bytes_its_times_and_its_end(scrape):
     before, content = scrape(), a_zip()
     received(request_body(content), claims_object(), announced(len(content)))
     after = scrape()
-    assert {name: after[name] - before[name] for name in after if name in before and after[name] != before[name]}.items() >= {
+    assert {name: after[name] - before.get(name, 0) for name in after if after[name] != before.get(name, 0)}.items() >= {
         "sluice_received_bytes_total protocol=whole": len(content),
         "sluice_append_seconds_count protocol=whole": 1,
         "sluice_commit_seconds_count": 1,
@@ -121,7 +121,7 @@ def test_a_refusal_is_counted_by_its_code(scrape, control, grant_token, listener
     codes = {"door": "too_large", "view": "token_missing", "nowhere": "not_found", "internal": "peer_forbidden"}
     code = codes[listener]
     after = scrape()
-    changed = {name: after[name] - before[name] for name in after if "refusals_total" in name and after[name] != before.get(name)}
+    changed = {name: after[name] - before.get(name, 0) for name in after if "refusals_total" in name and after[name] != before.get(name, 0)}
     assert changed == {f"sluice_refusals_total code={code}": 1}
 
 
