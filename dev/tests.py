@@ -34,8 +34,8 @@ from dev.bootstrap import Missing
 from dev.paths import ROOT, STATE
 
 OWN_COMMAND = {"infra"}
-# Answers within seconds while others attack, pages that stay smooth, figures side by side.
-ALONE = {"abuse", "bench", "browser"}
+# Answers within seconds while others attack, and figures side by side.
+ALONE = {"abuse", "bench"}
 NO_TESTS_COLLECTED = 5
 USAGE_ERROR = 4
 KEEP_FAILED_FOR = 6 * 3600  # seconds; longer than any run

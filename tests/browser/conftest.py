@@ -4,6 +4,7 @@ import hashlib
 import io
 import os
 import random
+import shutil
 import time
 import zipfile
 from collections.abc import Callable, Iterator
@@ -181,10 +182,10 @@ def watch_for_faults(page: Page) -> list[str]:
 
 
 @pytest.fixture(scope="session")
-def big_file() -> tuple[Path, str]:
+def big_file() -> Iterator[tuple[Path, str]]:
     """327 MiB that begin like a ZIP archive, no two MiB alike, and their SHA-256."""
-    folder = STATE / "test"
-    folder.mkdir(parents=True, exist_ok=True)
+    folder = STATE / "test" / f"big-{os.getpid()}"
+    folder.mkdir(parents=True)
     path = folder / "series of site 4.zip"
     block, digest = random.Random(4).randbytes(1 << 20), hashlib.sha256()
     with path.open("wb") as file:
@@ -192,7 +193,8 @@ def big_file() -> tuple[Path, str]:
             part = (ZIP + number.to_bytes(4, "big") + block)[: 1 << 20]
             digest.update(part)
             file.write(part)
-    return path, digest.hexdigest()
+    yield path, digest.hexdigest()
+    shutil.rmtree(folder)
 
 
 def an_archive(of: str = "") -> bytes:
