@@ -33,7 +33,9 @@ def test_a_crowd_that_takes_one_upload_from_each_other_keeps_nobody_waiting(own,
                     with context.wrap_socket(plain, server_hostname="localhost") as wire:
                         wire.sendall(head.encode())
                         told.append(wire.recv(4096)[9:12])
-            over.wait(1)  # more would measure what handshakes cost the machine that plays both sides; the bound: services_app/test_takeover.py
+            # More would measure what handshakes cost the machine that plays both sides; of the bound itself speaks
+            # tests/services_app/test_takeover.py.
+            over.wait(1)
 
     with ThreadPoolExecutor(CROWD) as crowd:
         for number in range(CROWD):
