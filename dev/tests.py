@@ -141,6 +141,8 @@ def app_environments() -> dict[str, dict[str, str]]:
     }
     envs["services_app"]["LISTENER"] = "control"
     for app, env in envs.items():
+        # No folder: each process of a run counts for itself. What counts together is tried in folders of its own.
+        env["METRICS_DIR"] = "/dev/null/none"
         # The one for static files too, or whitenoise warns.
         (folder / app / "static").mkdir(parents=True, exist_ok=True)
         (folder / app).chmod(0o700)

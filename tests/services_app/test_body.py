@@ -15,6 +15,8 @@ from services_app.uploads.wire import body as module
 from services_app.uploads.wire.body import RequestBody
 from services_app.uploads.wire.pace import Allowance, Pace
 
+pytestmark = pytest.mark.django_db  # who waits for a sender gives the thread's connection back
+
 PATIENT = Pace(idle_timeout=5, min_rate=0, window=60, deadline=60)
 
 
