@@ -323,15 +323,17 @@ class TestSigningOut:
         own_line.rate = None
         row.expect_stored_at_last()
 
-    def test_nothing_is_written_any_more_once_somebody_signed_out(self, session, own_stack, own_line, varied):
-        """The answer to the creation comes after the sign-out in another tab, however late what runs is told of that."""
+    def test_nothing_is_written_any_more_once_somebody_signed_out(self, session, own_stack, varied):
+        """The creation is on its way while somebody signs out in another tab, where nothing is unfinished then."""
         context, uploads = session
-        own_line.rate = 20_000
+        held = []
+        uploads.page.route(re.compile("/u(/|$)"), lambda route: held.append(route) if route.request.method == "POST" else route.continue_())
         uploads.upload("archives", varied("late.zip", 8 * MIB))
-        uploads.row("late.zip").expect_state("preparing", "sending")
+        wait_for(lambda: uploads.page.evaluate("1") and held)
         with context.new_page() as other:
             other.goto(own_stack.url + "/uploads/")
             other.get_by_role("button", name="Sign out").click()
             other.wait_for_url("**/accounts/login/**")
+        held[0].continue_()
         uploads.row("late.zip").expect_refused("sign_in_required")
         wait_for(lambda: uploads.page.evaluate(DATABASES) == 0)
